@@ -1,0 +1,41 @@
+"""Read and write CSV so that nothing breaks and nothing becomes a formula."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, Any
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def plain(value: object) -> str:
+    """The text of a cell, with a leading quote where a spreadsheet would run it as a formula."""
+    text = "" if value is None else str(value)
+    is_number = text.lstrip("+-").replace(".", "", 1).isdigit()
+    return f"'{text}" if text.startswith(FORMULA_STARTS) and not is_number else text
+
+
+def write(out: IO[str], header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+    """Write header and rows as they come; returns how many rows there were."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(header)
+    count = 0
+    for row in rows:
+        writer.writerow([plain(cell) for cell in row])
+        count += 1
+    return count
+
+
+def read(lines: Iterable[str], required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield (line number, row) of a CSV with a header; header names are compared in small letters.
+
+    Raises ValueError, naming them, when `required` columns are missing.
+    """
+    reader = csv.reader(lines)
+    header = [name.strip().lower().lstrip("\ufeff") for name in next(reader, [])]
+    missing = [name for name in required if name not in header]
+    if missing:
+        raise ValueError(f"the header lacks {', '.join(missing)}; it has: {', '.join(header) or 'nothing'}")
+    for cells in reader:
+        if any(cell.strip() for cell in cells):
+            row: dict[str, Any] = dict(zip(header, (cell.strip() for cell in cells), strict=False))
+            yield reader.line_num, row

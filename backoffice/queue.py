@@ -1,0 +1,75 @@
+"""Wake a worker, now or later: the only place that knows django-q2.
+
+A wake-up is an INSERT on the default database, so it joins the caller's transaction: rolled back, it never was. It may
+come twice, late or, in a disaster, never; what has to be done stands in our own rows, and sweeps find what the queue
+lost. The payload is stored in clear: only a dotted path and primary keys go in.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django_q.conf import Conf
+from django_q.models import OrmQ, Schedule
+from django_q.tasks import async_task
+
+Argument = int | str
+
+
+def enqueue(task: str, *args: Argument) -> None:
+    """Run the function named by the dotted path `task` as soon as a worker is free. Safe to repeat."""
+    async_task(task, *args)
+
+
+def enqueue_at(when: datetime, task: str, *args: Argument) -> None:
+    """Run `task` at `when` (aware), to about 0.2 s; nobody waits for it in the meantime. Safe to repeat.
+
+    A row of the queue whose lock ends at `when` is taken then; a one-off Schedule would be up to 30 s late.
+    """
+    if when <= timezone.now() or Conf.SYNC:
+        enqueue(task, *args)
+        return
+    with transaction.atomic():
+        async_task(task, *args, broker=_DelayedBroker(when))
+
+
+class _DelayedBroker:
+    """Stands in for the ORM broker at async_task() and stores the task under a lock that ends when it is due."""
+
+    list_key = Conf.CLUSTER_NAME
+
+    def __init__(self, when: datetime) -> None:
+        self.when = when
+
+    def enqueue(self, package: str) -> int:
+        row = OrmQ.objects.using(Conf.ORM).create(key=self.list_key, payload=package, lock=self.when)
+        return int(row.pk)
+
+
+def depth() -> int:
+    """Count the wake-ups that are due now."""
+    return OrmQ.objects.filter(lock__lte=timezone.now()).count()
+
+
+def oldest_wait() -> timedelta:
+    """How long the wake-up that is due longest has been waiting; zero when nothing waits."""
+    now = timezone.now()
+    lock = OrmQ.objects.filter(lock__lte=now).order_by("lock").values_list("lock", flat=True).first()
+    return now - lock if lock else timedelta(0)
+
+
+def write_schedules() -> None:
+    """Make the schedule table equal to settings.SCHEDULES. Safe to repeat; runs after each migrate."""
+    for name, (function, minutes) in settings.SCHEDULES.items():
+        kept = Schedule.objects.filter(name=name).order_by("pk").first()
+        defaults = {"func": function, "schedule_type": Schedule.MINUTES, "minutes": minutes, "repeats": -1}
+        if kept is None:
+            Schedule.objects.create(name=name, next_run=timezone.now(), **defaults)
+        else:
+            Schedule.objects.filter(pk=kept.pk).update(**defaults)
+            Schedule.objects.filter(name=name).exclude(pk=kept.pk).delete()
+    Schedule.objects.exclude(name__in=settings.SCHEDULES).delete()
+
+
+__all__ = ["depth", "enqueue", "enqueue_at", "oldest_wait", "write_schedules"]

@@ -1,0 +1,237 @@
+"""All settings, from the environment or `.env` alone. A bad value stops the start and names its variable."""
+
+from pathlib import Path
+
+import environ
+
+from backoffice import environment as read
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# --- what this installation is -------------------------------------------------------------------------------
+
+DEBUG = read.boolean(env, "DEBUG", False)
+SECRET_KEY = env.str("SECRET_KEY", default="")
+if not SECRET_KEY and DEBUG:
+    SECRET_KEY = read.make_once(VAR_DIR / "secret_key", read.new_key)
+if len(SECRET_KEY) < 32:
+    raise read.refused("SECRET_KEY", "a random text of 32 characters or more, kept secret")
+
+ALLOWED_HOSTS = read.words(env, "ALLOWED_HOSTS", "localhost,127.0.0.1")
+PUBLIC_BASE_URL = read.base_url(env, "PUBLIC_BASE_URL", "http://127.0.0.1:8000")
+CSRF_TRUSTED_ORIGINS = read.checked(
+    "CSRF_TRUSTED_ORIGINS",
+    "hosts or origins such as https://shop.example.com, separated by commas",
+    lambda: [
+        origin if "://" in origin else f"{scheme}://{origin}"
+        for origin in read.words(env, "CSRF_TRUSTED_ORIGINS", "localhost,127.0.0.1")
+        for scheme in ("http", "https")
+    ],
+)
+ALLOW_LOCAL_MARKETPLACES = read.boolean(env, "ALLOW_LOCAL_MARKETPLACES", False)
+METRICS_ALLOW = read.networks(env, "METRICS_ALLOW", "127.0.0.0/8,::1")
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+
+# --- databases and cache -------------------------------------------------------------------------------------
+
+DATABASES = {"default": read.database(env, "DATABASE_URL", f"sqlite:///{VAR_DIR / 'backoffice.sqlite3'}")}
+# An open connection is worth a factor of 5; a psycopg pool would hang the workers, so there is none.
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+ON_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+if ON_SQLITE:
+    Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
+    # synchronous=FULL: what was committed before a code left must still be there after a power cut.
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-32000;",
+    }
+
+CACHE_TABLE = "backoffice_cache"
+CACHE_URL = env.str("CACHE_URL", default="")
+if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://", "unix://")):
+    raise read.refused("CACHE_URL", "redis://host:6379/1, or nothing for a table in the database")
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+    if CACHE_URL
+    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": CACHE_TABLE}
+}
+
+# --- secrets at rest -----------------------------------------------------------------------------------------
+
+_code_keys = env.str("CODE_KEYS", default="")
+_index_key = env.str("CODE_INDEX_KEY", default="")
+if ON_SQLITE:
+    _code_keys = _code_keys or read.make_once(VAR_DIR / "code_keys", lambda: f"k1:{read.new_key()}")
+    _index_key = _index_key or read.make_once(VAR_DIR / "code_index_key", read.new_key)
+CODE_KEYS = read.checked("CODE_KEYS", "id:base64 of 32 bytes[,id:base64…]", lambda: read.code_keys(_code_keys))
+CODE_INDEX_KEY = read.checked("CODE_INDEX_KEY", "base64 of 32 bytes", lambda: read.key_bytes(_index_key))
+
+# --- apps ----------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_q",
+    "backoffice",
+    "marketplaces",
+    "inventory",
+    "orders",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "backoffice.urls"
+WSGI_APPLICATION = "backoffice.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# What stands higher than its user is named here, so that no import runs upwards.
+MARKETPLACES_SHOP = "orders.shop.OurShop"
+METRICS_SOURCES = ["marketplaces.metrics.families", "orders.metrics.families"]
+
+# --- web -----------------------------------------------------------------------------------------------------
+
+APPEND_SLASH = False  # the door must never redirect: a redirect turns a marketplace's POST into a GET
+STATIC_URL = "/static/"
+STATIC_ROOT = VAR_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+LOGIN_URL = "admin:login"
+
+ON_HTTPS = PUBLIC_BASE_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ON_HTTPS
+SECURE_HSTS_SECONDS = 31_536_000 if ON_HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = ON_HTTPS
+SECURE_SSL_REDIRECT = ON_HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^hooks/", r"^healthz$", r"^readyz$", r"^metrics$"]
+if ON_HTTPS:  # TLS ends at the proxy in front of us, which must set this header itself
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+SESSION_COOKIE_HTTPONLY = True
+
+# --- queue ---------------------------------------------------------------------------------------------------
+
+Q_WORKERS = read.whole_number(env, "Q_WORKERS", 4, 1, 64)
+# `retry` counts from dequeue, so it must outlast every prefetched task; backoffice.checks proves the relation.
+Q_CLUSTER = {
+    "name": "backoffice",
+    "orm": "default",
+    "workers": Q_WORKERS,
+    "queue_limit": Q_WORKERS,
+    "bulk": 1,
+    "poll": 0.05,
+    "timeout": 60,
+    "retry": 300,
+    "save_limit": 0,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "catch_up": False,
+    "recycle": 500,
+    "max_rss": 300_000,
+    "log_level": "WARNING",
+    "label": "Queue",
+}
+# name: (function, minutes between runs). Written to the database after each migrate.
+SCHEDULES = {
+    "heartbeat": ("backoffice.tasks.heartbeat", 1),
+    "prune the queue's history": ("backoffice.tasks.prune", 60),
+    "sweep marketplaces": ("marketplaces.tasks.sweep", 1),
+    "prune the call log": ("marketplaces.tasks.prune", 60),
+    "recover missed events": ("marketplaces.tasks.recover_missed_events", 15),
+    "sweep stock": ("inventory.tasks.sweep", 1),
+    "sweep orders": ("orders.tasks.sweep", 1),
+}
+HEARTBEAT_STALE_SECONDS = 180
+
+# --- the rest ------------------------------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_TZ = True
+USE_I18N = True
+read.checked("TIME_ZONE", "the name of a time zone, such as Europe/Berlin", lambda: read.time_zone(TIME_ZONE))
+
+EMAIL_CONFIG = read.checked(
+    "EMAIL_URL", "smtp://user:password@host:587 or consolemail://", lambda: env.email_url("EMAIL_URL", "consolemail://")
+)
+vars().update(EMAIL_CONFIG)
+
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    import sentry_sdk
+
+    # Local variables and request bodies can hold codes: neither leaves this machine.
+    read.checked(
+        "SENTRY_DSN",
+        "the address that Sentry shows for a project, or nothing",
+        lambda: sentry_sdk.init(
+            dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False, max_request_body_size="never"
+        ),
+    )
+LOG_FORMAT = read.one_of(env, "LOG_FORMAT", ("text", "json"))
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "json": {
+            "()": "pythonjsonlogger.json.JsonFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
+        },
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    # A request line may carry a token in its query, so Django's own request log says only what failed.
+    "loggers": {
+        "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
+        "django.request": {"level": "ERROR"},
+    },
+}

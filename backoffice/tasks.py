@@ -1,0 +1,21 @@
+"""Tasks of the ground floor."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django_q.models import Task
+
+from backoffice.models import Heartbeat
+
+WORKERS = "workers"
+HISTORY_DAYS = 7
+
+
+def heartbeat() -> None:
+    """Prove that the queue moves: a cluster can look alive and stand still. Safe to repeat."""
+    Heartbeat.objects.update_or_create(name=WORKERS, defaults={"at": timezone.now()})
+
+
+def prune() -> None:
+    """Drop the queue's record of old tasks; our own rows hold what matters. Safe to repeat."""
+    Task.objects.filter(stopped__lt=timezone.now() - timedelta(days=HISTORY_DAYS)).delete()

@@ -1,0 +1,1 @@
+"""What we have, and what we offer where."""

@@ -1,0 +1,1 @@
+"""How we talk to marketplaces. Knows nothing of orders or stock."""

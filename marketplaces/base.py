@@ -1,0 +1,139 @@
+"""MarketplaceService: all that we may ask of a marketplace.
+
+A service overrides what its marketplace can do; `supports()` is derived from that, so no table can drift from the code.
+One method is one operation and mostly one HTTP request. Every method may raise what `exceptions` names.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import ClassVar
+
+from marketplaces.exceptions import Unsupported
+from marketplaces.http import Client
+from marketplaces.shop import Shop
+from marketplaces.types import (
+    Call,
+    CodeToSend,
+    Connection,
+    Field,
+    Health,
+    Notice,
+    OfferContent,
+    RemoteDelivery,
+    RemoteOffer,
+    RemoteOrder,
+    RemoteProduct,
+    Reply,
+    Urgency,
+)
+
+
+class MarketplaceService:
+    """One account's line to its marketplace."""
+
+    slug: ClassVar[str]  # the folder's name
+    label: ClassVar[str]  # for people
+    default_base_url: ClassVar[str]
+    credentials: ClassVar[Sequence[Field]] = ()
+    options: ClassVar[Sequence[Field]] = ()
+    # What a play account uses when nothing else is given: values that the sandbox of the same folder accepts.
+    sandbox_credentials: ClassVar[dict[str, str]] = {}
+    sandbox_webhook_secrets: ClassVar[Sequence[str]] = ()
+    max_body_bytes: ClassVar[int] = 1024 * 1024
+    hook_methods: ClassVar[Sequence[str]] = ("POST",)
+    budget_burst: ClassVar[int] = 5
+    # Keys of their JSON whose values are secret or personal; masked in the call log.
+    secret_keys: ClassVar[frozenset[str]] = frozenset()
+    # Headers of an inbound call that are kept as evidence; a signature or a token is not among them.
+    kept_headers: ClassVar[frozenset[str]] = frozenset({"content-type", "user-agent"})
+    codes_per_call: ClassVar[int] = 100
+    accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored
+
+    def __init__(self, connection: Connection, client: Client) -> None:
+        self.connection = connection
+        self.client = client
+
+    @classmethod
+    def supports(cls, operation: str) -> bool:
+        """Say whether this marketplace can do `operation`, a method's name."""
+        return getattr(cls, operation) is not getattr(MarketplaceService, operation)
+
+    def plan(self, requests: int, urgency: Urgency) -> None:
+        """Set aside `requests` of the account's budget for the calls that follow, or raise BudgetSpent.
+
+        Work of several calls asks before its first one, so that it never stops in the middle for want of budget.
+        """
+        self.client.plan(requests, urgency)
+
+    # --- what they call us for -------------------------------------------------------------------------------
+
+    def verify(self, call: Call) -> None:
+        """Raise Refused unless `call` really comes from the marketplace."""
+        raise self._unsupported("verify")
+
+    def read_notice(self, call: Call) -> Notice:
+        """Say what a verified call is about. Never raises: what cannot be read gets a digest as its id."""
+        raise self._unsupported("read_notice")
+
+    def process(self, call: Call, shop: Shop) -> None:
+        """Do what a stored event asks for. Safe to repeat, in any order."""
+        raise self._unsupported("process")
+
+    # --- account -----------------------------------------------------------------------------------------------
+
+    def check(self) -> Health:
+        """Make the cheapest read and say what works. Safe to repeat."""
+        raise self._unsupported("check")
+
+    # --- catalogue ---------------------------------------------------------------------------------------------
+
+    def fetch_catalogue(self) -> Iterator[RemoteProduct]:
+        """Read the whole catalogue, page by page. Safe to repeat."""
+        raise self._unsupported("fetch_catalogue")
+
+    # --- offers ------------------------------------------------------------------------------------------------
+
+    def fetch_offers(self) -> Iterator[RemoteOffer]:
+        """Read all our offers, page by page. Safe to repeat."""
+        raise self._unsupported("fetch_offers")
+
+    def get_offer(self, offer_id: str) -> RemoteOffer:
+        """Read one offer. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("get_offer")
+
+    def find_offer(self, content: OfferContent) -> RemoteOffer | None:
+        """Look whether an offer for the same product and choices exists, as after a create without an answer."""
+        raise self._unsupported("find_offer")
+
+    def create_offer(self, content: OfferContent) -> RemoteOffer:
+        """Create an offer. Not safe to repeat: after UnknownOutcome call find_offer first."""
+        raise self._unsupported("create_offer")
+
+    def update_offer(self, offer_id: str, content: OfferContent, fields: frozenset[str]) -> RemoteOffer:
+        """Set the named fields of `content` on an offer. Safe to repeat: it sets values. Raises NotFound."""
+        raise self._unsupported("update_offer")
+
+    def delete_offer(self, offer_id: str) -> None:
+        """Remove an offer; one that is gone already is success. Safe to repeat."""
+        raise self._unsupported("delete_offer")
+
+    # --- orders and deliveries -----------------------------------------------------------------------------------
+
+    def fetch_order(self, order_id: str) -> RemoteOrder:
+        """Read one order. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("fetch_order")
+
+    def fetch_delivery(self, order_id: str, delivery_id: str) -> RemoteDelivery:
+        """Read what was asked for and what arrived. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("fetch_delivery")
+
+    def send_codes(self, order_id: str, delivery_id: str, codes: Sequence[CodeToSend]) -> None:
+        """Hand over codes, at most `codes_per_call`. Not safe to repeat: look with fetch_delivery first."""
+        raise self._unsupported("send_codes")
+
+    def missed_events(self, since: datetime, until: datetime) -> Iterator[Call]:
+        """Read the marketplace's own log of what it sent us, as the calls it made. Safe to repeat."""
+        raise self._unsupported("missed_events")
+
+    def _unsupported(self, operation: str) -> Unsupported:
+        return Unsupported(f"{self.label} has no {operation.replace('_', ' ')}", kind="unsupported", operation=operation)

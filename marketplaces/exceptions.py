@@ -1,0 +1,73 @@
+"""What can go wrong with a marketplace, named by what to do next.
+
+`kind` keeps the contract's finer class (such as "rate_limited" or "not_found") for people and tests; the program decides
+by the exception's class alone.
+"""
+
+
+class MarketplaceError(Exception):
+    """Base of all. The text is a report for people: what, why, next step. It never holds a secret."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str = "",
+        operation: str = "",
+        code: str = "",
+        status: int | None = None,
+        request_id: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kind = kind
+        self.operation = operation
+        self.code = code
+        self.status = status
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        parts = [self.operation, f"HTTP {self.status}" if self.status else "", self.code]
+        facts = ", ".join(part for part in (*parts, self.request_id and f"request {self.request_id}") if part)
+        return f"{self.message} ({facts})" if facts else self.message
+
+
+class TemporaryError(MarketplaceError):
+    """Nothing happened there; try later, after `retry_after` seconds if it says so."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None, **facts: object) -> None:
+        super().__init__(message, **facts)  # type: ignore[arg-type]
+        self.retry_after = retry_after
+
+
+class BudgetSpent(TemporaryError):
+    """Our own budget of requests has no room yet. No request was made and no attempt is counted."""
+
+
+class UnknownOutcome(MarketplaceError):
+    """It may have happened: look before you repeat."""
+
+
+class PermanentError(MarketplaceError):
+    """The same request will never succeed; stop this row and show it."""
+
+
+class NotFound(PermanentError):
+    """There is no such object."""
+
+
+class Unsupported(PermanentError):
+    """This marketplace, or this version of it, cannot do that."""
+
+
+class ConfigurationError(MarketplaceError):
+    """The account is set up wrong; stop the account and show it."""
+
+
+class Refused(Exception):
+    """An inbound call that is not accepted. `status` is answered; `reason` is for staff, never for the caller."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason

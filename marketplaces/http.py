@@ -1,0 +1,255 @@
+"""The one place that speaks HTTP: timeouts, what a broken connection means, the call log, masking.
+
+One method call is one request: nothing is repeated here, for only the caller knows whether it may be.
+"""
+
+import ipaddress
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from decimal import Decimal
+from typing import Any, Protocol
+from urllib.parse import urlencode, urlsplit
+
+import requests
+from django.utils import timezone
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from marketplaces.exceptions import BudgetSpent, ConfigurationError, TemporaryError, UnknownOutcome
+from marketplaces.masking import mask_json, scrub, secret_values
+from marketplaces.types import Answer, CallRecord, Urgency
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+LOGGED_CHARACTERS = 4000
+# Longest that a command which may wait (never a worker) waits for the budget in one go.
+PATIENCE_SECONDS = 120
+
+_local = threading.local()
+_mounted: dict[str, BaseAdapter] = {}
+
+
+def mount(prefix: str, adapter: BaseAdapter) -> None:
+    """Send requests below `prefix` through `adapter`: how a sandbox stands in for the network in tests."""
+    _mounted[prefix] = adapter
+    _local.__dict__.clear()
+
+
+def unmount(prefix: str) -> None:
+    _mounted.pop(prefix, None)
+    _local.__dict__.clear()
+
+
+def session() -> requests.Session:
+    """Return this thread's session, which keeps connections open between calls.
+
+    It keeps no cookies and reads no .netrc: accounts share it, and nothing of one may reach another.
+    """
+    if getattr(_local, "pid", None) != os.getpid():  # a forked worker must not share its parent's sockets
+        made = requests.Session()
+        made.trust_env = False
+        made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        made.mount("https://", HTTPAdapter(pool_maxsize=4))
+        for prefix, adapter in _mounted.items():
+            made.mount(prefix, adapter)
+        _local.pid, _local.session = os.getpid(), made
+    return _local.session  # type: ignore[no-any-return]
+
+
+def unsafe_address(url: str, *, allow_local: bool) -> str:
+    """Say why we do not talk to `url`; an empty text when we do."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        return "it is no http(s) address"
+    if parts.username or parts.password:
+        return "credentials do not belong into an address"
+    if allow_local:
+        return ""
+    if parts.scheme != "https":
+        return "only https is safe for credentials"
+    host = parts.hostname.lower()
+    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+        return "it names this machine or its own network"
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    return "" if address.is_global else "it is a private or reserved address"
+
+
+class Budget(Protocol):
+    def __call__(self, requests: int, urgency: Urgency) -> float:
+        """Grant the requests and return 0, or grant nothing and return the seconds to wait."""
+
+
+class Client:
+    """Makes an account's requests within its budget and keeps a masked record of each."""
+
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        budget: Budget,
+        record: Callable[[CallRecord], None],
+        secret_keys: Collection[str] = (),
+        secrets: Collection[str] = (),
+        allow_local: bool = False,
+        is_patient: bool = False,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._budget = budget
+        self._record = record
+        self._secret_keys = frozenset(key.lower() for key in secret_keys)
+        self._secrets = set(secrets)
+        self._allow_local = allow_local
+        self._is_patient = is_patient
+        self._granted = 0
+        self.urgency = Urgency.CATALOGUE
+
+    def plan(self, count: int, urgency: Urgency) -> None:
+        """Set aside `count` requests for the calls that follow. Raises BudgetSpent, with the wait in `retry_after`.
+
+        A patient client, as a command uses it, waits instead; a worker never does.
+        """
+        self.urgency = urgency
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (missing := count - self._granted) > 0:
+            wait = self._budget(missing, urgency)
+            if not wait:
+                self._granted = count
+            elif self._is_patient and time.monotonic() + wait < deadline:
+                time.sleep(wait)
+            else:
+                raise BudgetSpent("The account's budget of requests is spent for now", retry_after=wait, kind="budget")
+
+    def scrub(self, text: str) -> str:
+        """Take everything secret that went out through this client out of `text`."""
+        return scrub(text, self._secrets)
+
+    def send(
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
+        payload: Any = None,
+        about: str = "",
+        is_write: bool = False,
+        read_seconds: float = READ_SECONDS,
+    ) -> Answer:
+        """Make one request and return its answer, whatever its status.
+
+        Raises TemporaryError when it certainly did not arrive, or is a read; UnknownOutcome when a write may have
+        arrived; BudgetSpent; ConfigurationError when the address is not one we talk to.
+        """
+        url = f"{self.base_url}{path}" + (f"?{urlencode(params)}" if params else "")
+        if reason := unsafe_address(url, allow_local=self._allow_local):
+            raise ConfigurationError(f"The base URL is refused: {reason}", kind="configuration", operation=operation)
+        if not self._granted:
+            self.plan(1, self.urgency)
+        self._granted -= 1
+        self._secrets.update(secret_values(payload, self._secret_keys))
+
+        started_at, started, error, answer = timezone.now(), time.perf_counter(), "", None
+        body = None if payload is None else _dumps(payload).encode()
+        sent_headers = {"Accept": "application/json", **(headers or {})}
+        if body is not None:
+            sent_headers["Content-Type"] = "application/json"
+        try:
+            answer = _to_answer(
+                session().request(
+                    method,
+                    url,
+                    data=body,
+                    headers=sent_headers,
+                    timeout=(CONNECT_SECONDS, read_seconds),
+                    allow_redirects=False,
+                )
+            )
+        except requests.RequestException as caught:
+            error = type(caught).__name__
+            raise self._broken(caught, operation, is_write) from caught
+        finally:
+            self._record(
+                CallRecord(
+                    operation=operation,
+                    about=about,
+                    method=method,
+                    url=self.scrub(url),
+                    status=answer.status if answer else None,
+                    request=self._shown(payload),
+                    response=self._shown_answer(answer),
+                    error=error,
+                    milliseconds=round((time.perf_counter() - started) * 1000),
+                    started_at=started_at,
+                )
+            )
+        return answer
+
+    def _broken(
+        self, error: requests.RequestException, operation: str, is_write: bool
+    ) -> TemporaryError | UnknownOutcome | ConfigurationError:
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+            return ConfigurationError("The base URL is not an address", kind="configuration", operation=operation)
+        host = urlsplit(self.base_url).hostname
+        if not is_write or _never_arrived(error):
+            return TemporaryError(
+                f"{host} could not be reached ({type(error).__name__})", kind="unavailable", operation=operation
+            )
+        return UnknownOutcome(
+            f"{host} did not answer ({type(error).__name__}), so this may or may not have been done",
+            kind="unavailable",
+            operation=operation,
+        )
+
+    def _shown(self, payload: Any) -> str:
+        if payload is None:
+            return ""
+        return self.scrub(_dumps(mask_json(payload, self._secret_keys)))[:LOGGED_CHARACTERS]
+
+    def _shown_answer(self, answer: Answer | None) -> str:
+        if answer is None:
+            return ""
+        if answer.json is not None:
+            return self._shown(answer.json)
+        # What is not JSON can't be masked by its keys, so only as much is kept as names the sender.
+        return self.scrub(answer.body[:500].decode(errors="replace")) if answer.body else ""
+
+
+def _dumps(payload: Any) -> str:
+    return json.dumps(payload, ensure_ascii=False, default=_number)
+
+
+def _number(value: Any) -> Any:
+    # The json module writes floats by repr(), which for two to fifteen digits is the Decimal's own text.
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"{type(value).__name__} does not go into JSON")
+
+
+def _never_arrived(error: requests.RequestException) -> bool:
+    """True when no byte of the request can have reached the other side."""
+    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError):
+        return True
+    return isinstance(error, requests.exceptions.ConnectionError) and "NewConnectionError" in repr(error)
+
+
+def _refuse_constant(word: str) -> Any:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _to_answer(response: requests.Response) -> Answer:
+    try:
+        # Amounts are JSON numbers: parsed as Decimal from their text, they never become a binary float.
+        parsed = json.loads(response.content, parse_float=Decimal, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        parsed = None
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(status=response.status_code, headers=headers, body=response.content, json=parsed)
+
+

@@ -1,0 +1,288 @@
+"""Accounts, what came in, what went out."""
+
+import uuid
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from backoffice.crypto import EncryptedField
+from marketplaces import budget, services
+from marketplaces.base import MarketplaceService
+from marketplaces.http import Client, unsafe_address
+from marketplaces.types import CallRecord, Connection, Urgency
+
+# How long a row whose account is set up wrong waits before it tries whether that was mended.
+TROUBLE_PAUSE = timedelta(minutes=5)
+
+
+class Account(models.Model):
+    """One account of ours on one marketplace."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100, unique=True, help_text="What you call it, such as “Main shop”.")
+    marketplace = models.CharField(max_length=40, choices=services.choices)
+    base_url = models.URLField(
+        blank=True, help_text="Only when the marketplace told you another host than its usual one. Empty is right."
+    )
+    credentials = EncryptedField(default=dict, blank=True)
+    webhook_secrets = EncryptedField(default=list, blank=True)
+    options = models.JSONField(default=dict, blank=True)
+    registered_url = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="The webhook address exactly as it was entered at the marketplace; signatures are made over this "
+        "text. Empty means the address shown here.",
+    )
+    is_sandbox = models.BooleanField(
+        "play account", default=False, help_text="Labelled everywhere and left out of reports."
+    )
+    is_enabled = models.BooleanField(
+        "enabled", default=True, help_text="Off: nothing is sent, and what comes in is stored and waits."
+    )
+    sales_held = models.BooleanField(
+        "sales on hold", default=False, help_text="On: every offer of this account is shown as out of stock."
+    )
+    sales_held_by = models.CharField(max_length=150, blank=True, editable=False)
+    sales_held_reason = models.CharField(max_length=300, blank=True)
+    trouble = models.TextField(blank=True, editable=False)
+    trouble_since = models.DateTimeField(null=True, editable=False)
+    last_success_at = models.DateTimeField(null=True, editable=False)
+    refused_calls = models.PositiveIntegerField(default=0, editable=False)
+    last_refused = models.TextField(blank=True, editable=False)
+    last_refused_at = models.DateTimeField(null=True, editable=False)
+    events_read_until = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["name"]
+        permissions = [("hold_sales", "Can hold and resume sales")]
+
+    def __str__(self) -> str:
+        return f"{self.name} (play)" if self.is_sandbox else self.name
+
+    def clean(self) -> None:
+        if self.base_url:
+            reason = unsafe_address(self.base_url, allow_local=settings.ALLOW_LOCAL_MARKETPLACES)
+            if reason:
+                raise ValidationError({"base_url": f"This address is refused: {reason}."})
+
+    @property
+    def service_class(self) -> type[MarketplaceService]:
+        """The marketplace's class; KeyError when its folder is gone."""
+        return services.get_service(self.marketplace)
+
+    @property
+    def hook_url(self) -> str:
+        """Where the marketplace reaches us, for people to copy."""
+        return f"{settings.PUBLIC_BASE_URL}/hooks/{self.pk}/"
+
+    def option(self, name: str) -> Any:
+        """The option's value, or its marketplace's default."""
+        default = next(field.default for field in self.service_class.options if field.name == name)
+        return self.options.get(name, default)
+
+    def connection(self) -> Connection:
+        service = self.service_class
+        return Connection(
+            account_id=str(self.pk),
+            name=self.name,
+            base_url=(self.base_url or service.default_base_url).rstrip("/"),
+            hook_url=self.registered_url or self.hook_url,
+            credentials=self.credentials,
+            options={field.name: self.option(field.name) for field in service.options},
+            webhook_secrets=self.webhook_secrets,
+        )
+
+    def service(self, *, is_patient: bool = False) -> MarketplaceService:
+        """Open a line to the marketplace. A patient one waits for its budget, as a command may; a worker must not."""
+        connection = self.connection()
+        client = Client(
+            base_url=connection.base_url,
+            budget=self.take_budget,
+            record=self.record_call,
+            secret_keys=self.service_class.secret_keys,
+            secrets=[*connection.credentials.values(), *connection.webhook_secrets],
+            allow_local=settings.ALLOW_LOCAL_MARKETPLACES,
+            is_patient=is_patient,
+        )
+        return self.service_class(connection, client)
+
+    def take_budget(self, requests: int, urgency: Urgency) -> float:
+        return budget.take(
+            self.pk,
+            per_minute=self.option("requests_per_minute"),
+            burst=self.service_class.budget_burst,
+            requests=requests,
+            urgency=urgency,
+        )
+
+    def record_call(self, record: CallRecord) -> None:
+        """Keep a finished request; runs outside any transaction of the caller, so a rollback can't take it back."""
+        ApiCall.objects.create(
+            account=self,
+            operation=record.operation,
+            about=record.about[:100],
+            method=record.method,
+            url=record.url[:500],
+            status=record.status,
+            request=record.request,
+            response=record.response,
+            error=record.error,
+            milliseconds=record.milliseconds,
+            started_at=record.started_at,
+        )
+
+    def call_refused(self, reason: str) -> None:
+        """Count a call that failed verification, and keep why, to help with the set-up."""
+        Account.objects.filter(pk=self.pk).update(
+            refused_calls=F("refused_calls") + 1, last_refused=reason, last_refused_at=timezone.now()
+        )
+
+    def has_trouble(self, text: str) -> None:
+        """Note that the account is set up wrong; its rows wait, and one a while tries whether that was mended."""
+        self.trouble, self.trouble_since = text, timezone.now()
+        self.save(update_fields=["trouble", "trouble_since"])
+
+    def works(self) -> None:
+        """Note a success; cheap when nothing changed, since every delivery says it."""
+        now = timezone.now()
+        stale = Q(last_success_at=None) | Q(last_success_at__lt=now - timedelta(seconds=30)) | ~Q(trouble="")
+        Account.objects.filter(stale, pk=self.pk).update(last_success_at=now, trouble="", trouble_since=None)
+
+    @property
+    def is_stopped(self) -> bool:
+        """True while nothing should be sent: switched off, or in trouble since a moment ago."""
+        in_trouble = self.trouble_since is not None and timezone.now() - self.trouble_since < TROUBLE_PAUSE
+        return not self.is_enabled or in_trouble
+
+
+class Budget(models.Model):
+    """When all requests granted to an account are used up, in seconds since 1970; see marketplaces.budget."""
+
+    account = models.OneToOneField(Account, models.CASCADE, primary_key=True)
+    used_until = models.FloatField(default=0)
+
+
+class ApiCall(models.Model):
+    """One request of ours and its answer, masked. Kept for 30 days."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="calls")
+    operation = models.CharField(max_length=40)
+    about = models.CharField(max_length=100, blank=True)
+    method = models.CharField(max_length=10)
+    url = models.CharField(max_length=500)
+    status = models.PositiveSmallIntegerField(null=True)
+    request = models.TextField(blank=True)
+    response = models.TextField(blank=True)
+    error = models.CharField(max_length=100, blank=True)
+    milliseconds = models.PositiveIntegerField()
+    started_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = "call"
+        indexes = [
+            models.Index(fields=["account", "-started_at"]),
+            models.Index(fields=["about"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} at {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+class Outgoing(models.Model):
+    """A row that has work to do with the outside; marketplaces.outgoing moves it through its life."""
+
+    class State(models.TextChoices):
+        DUE = "due", "due"
+        IN_FLIGHT = "in_flight", "in flight"
+        DONE = "done", "done"
+        UNKNOWN = "unknown", "outcome unknown"
+        NEEDS_ATTENTION = "needs_attention", "needs attention"
+
+    state = models.CharField(max_length=20, choices=State.choices, default=State.DONE)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True, blank=True)
+    in_flight_since = models.DateTimeField(null=True, blank=True)
+    asked_again = models.BooleanField(default=False, editable=False)
+    failure = models.CharField(max_length=40, blank=True)
+    last_error = models.TextField(blank=True)
+
+    # Dotted path of the task that takes this row's primary key and does its work.
+    task: ClassVar[str]
+    # Every such row belongs to one account: a foreign key, or a property that follows one.
+    account: Any
+    # Set at the claim: an earlier call may have been made, so look before repeating it.
+    must_look: bool = False
+
+    class Meta:
+        abstract = True
+
+
+def waiting_index(name: str) -> models.Index:
+    """The index by which the sweep finds what waits; it holds open rows only, so it stays small."""
+    return models.Index(fields=["next_try_at"], name=name, condition=~Q(state__in=["done", "needs_attention"]))
+
+
+class WebhookEvent(Outgoing):
+    """A verified call as it came in: evidence first, work second."""
+
+    class Source(models.TextChoices):
+        HOOK = "hook", "webhook"
+        LOG = "log", "marketplace's own log"
+
+    task = "marketplaces.tasks.process_event"
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="events")
+    event_id = models.CharField(max_length=200)
+    kind = models.CharField(max_length=100)
+    subject = models.CharField(max_length=100, blank=True)
+    source = models.CharField(max_length=10, choices=Source.choices, default=Source.HOOK)
+    method = models.CharField(max_length=10)
+    path = models.CharField(max_length=200, blank=True)
+    headers = models.JSONField(default=dict)
+    body = EncryptedField(bound_to="event_id")
+    repeats = models.PositiveIntegerField(default=0)
+    happened_at = models.DateTimeField(null=True, blank=True)
+    received_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name = "event"
+        constraints = [models.UniqueConstraint(fields=["account", "event_id"], name="one_event_per_account_and_id")]
+        indexes = [
+            waiting_index("event_waiting"),
+            models.Index(fields=["subject"]),
+            models.Index(fields=["state", "-received_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject}".strip()
+
+
+class CatalogueProduct(models.Model):
+    """A product of a marketplace's catalogue, mirrored so that an offer can be started from it."""
+
+    marketplace = models.CharField(max_length=40)
+    external_id = models.CharField(max_length=100)
+    name = models.CharField(max_length=300)
+    category = models.CharField(max_length=200, blank=True)
+    brand = models.CharField(max_length=200, blank=True)
+    region = models.CharField(max_length=100, blank=True)
+    raw = models.JSONField(default=dict)
+    seen_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "catalogue product"
+        constraints = [
+            models.UniqueConstraint(fields=["marketplace", "external_id"], name="one_catalogue_product_per_id")
+        ]
+        indexes = [models.Index(fields=["name"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+

@@ -1,0 +1,206 @@
+"""The life of every row that has something to do outside: due, in flight, then done, due again, or a person's.
+
+Claim in a short transaction; call outside any transaction; record in a short transaction. A row that was claimed and never
+recorded (its worker died) is unknown, not due: the call may have been made, so the next try has to look first.
+"""
+
+import logging
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.models import Case, Q, QuerySet, Value, When
+from django.utils import timezone
+
+from backoffice import queue
+from marketplaces.exceptions import (
+    BudgetSpent,
+    ConfigurationError,
+    MarketplaceError,
+    PermanentError,
+    TemporaryError,
+    UnknownOutcome,
+)
+from marketplaces.models import TROUBLE_PAUSE, Outgoing
+
+log = logging.getLogger(__name__)
+
+Row = TypeVar("Row", bound=Outgoing)
+State = Outgoing.State
+
+MAX_ATTEMPTS = 8
+FIRST_PAUSE, LONGEST_PAUSE = 2.0, 600.0
+LOOK_AFTER = timedelta(seconds=10)
+# Longer than a task may run, so that a row still in flight then has lost its worker.
+LOST_AFTER = timedelta(seconds=75)
+# What is due for longer than this has lost its wake-up.
+GRACE = timedelta(seconds=5)
+SWEEP_LIMIT = 500
+
+
+def run(model: type[Row], pk: object, work: Callable[[Row], datetime | None]) -> bool:
+    """Claim the row, do `work` on it and record the outcome; False when there was nothing to claim.
+
+    `work` returns None when all is done, or the time at which the row is due again. `row.must_look` tells it that an
+    earlier call may have been made. Safe to run twice at once: only one claim succeeds.
+    """
+    row = claim(model, pk)
+    if row is None:
+        return False
+    try:
+        again_at = work(row)
+    except Exception as error:
+        failed(row, error)
+    else:
+        succeeded(row, again_at)
+    return True
+
+
+def claim(model: type[Row], pk: object) -> Row | None:
+    """Take a row that is due, counting the attempt now, since a killed worker counts nothing. None if not due."""
+    now = timezone.now()
+    with transaction.atomic():
+        is_due = Q(next_try_at=None) | Q(next_try_at__lte=now)
+        waiting = model._default_manager.filter(is_due, state__in=[State.DUE, State.UNKNOWN], pk=pk)
+        row = waiting.select_for_update().first()
+        if row is None:
+            return None
+        if row.account.is_stopped:
+            row.next_try_at = now + TROUBLE_PAUSE
+            row.save(update_fields=["next_try_at"])
+            return None
+        row.must_look = row.state == State.UNKNOWN
+        row.state, row.in_flight_since, row.asked_again = State.IN_FLIGHT, now, False
+        row.attempts += 1
+        row.save(update_fields=["state", "in_flight_since", "asked_again", "attempts"])
+    return row
+
+
+def succeeded(row: Outgoing, again_at: datetime | None = None) -> None:
+    """Record that the work is done, or done until `again_at`. A row asked for again meanwhile stays due."""
+    row.account.works()
+    _record(
+        row,
+        state=State.DONE if again_at is None else State.DUE,
+        next_try_at=again_at,
+        attempts=0,
+        failure="",
+        last_error="",
+    )
+
+
+def failed(row: Outgoing, error: Exception) -> None:
+    """Record a failure with its reason and its next try, or hand the row to a person."""
+    state = State.UNKNOWN if row.must_look else State.DUE
+    next_try_at: datetime | None = timezone.now() + pause(row.attempts, error)
+    attempts = row.attempts
+    match error:
+        case BudgetSpent():
+            attempts -= 1
+        case ConfigurationError():
+            attempts -= 1
+            row.account.has_trouble(str(error))
+        case UnknownOutcome():
+            state = State.UNKNOWN
+        case PermanentError():
+            state = State.NEEDS_ATTENTION
+        case TemporaryError():
+            pass
+        case _:
+            log.exception("%s %s failed", row._meta.label, row.pk)
+    if attempts >= MAX_ATTEMPTS:
+        state = State.NEEDS_ATTENTION
+    if state == State.NEEDS_ATTENTION:
+        next_try_at = None
+    kind = getattr(error, "kind", "") or type(error).__name__
+    # Only our own errors are known to hold no secret; of others the log has the traceback, the row just the name.
+    text = str(error) if isinstance(error, MarketplaceError) else f"{type(error).__name__}; see the log"
+    _record(row, state=state, next_try_at=next_try_at, attempts=attempts, failure=kind, last_error=text)
+
+
+def pause(attempts: int, error: Exception) -> timedelta:
+    """How long to wait before the next try: what the marketplace said, else doubling with 20 % jitter."""
+    if isinstance(error, ConfigurationError):
+        return TROUBLE_PAUSE
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        return timedelta(seconds=retry_after)
+    if isinstance(error, UnknownOutcome):
+        return LOOK_AFTER
+    seconds = min(FIRST_PAUSE * 2 ** max(attempts - 1, 0), LONGEST_PAUSE)
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
+
+
+def _record(
+    row: Outgoing, *, state: str, next_try_at: datetime | None, attempts: int, failure: str, last_error: str
+) -> None:
+    # in_flight_since is the fence: a worker that was believed dead must not overwrite who took its place.
+    mine = type(row)._default_manager.filter(pk=row.pk, state=State.IN_FLIGHT, in_flight_since=row.in_flight_since)
+    with transaction.atomic():
+        mine.update(
+            state=Case(When(asked_again=True, then=Value(_if_asked_again(state))), default=Value(state)),
+            next_try_at=Case(When(asked_again=True, then=Value(timezone.now())), default=Value(next_try_at)),
+            attempts=attempts,
+            failure=failure,
+            last_error=last_error,
+            in_flight_since=None,
+            asked_again=False,
+        )
+        row.refresh_from_db()
+        wake(row)
+
+
+def _if_asked_again(state: str) -> str:
+    return state if state == State.UNKNOWN else State.DUE
+
+
+def wake(row: Outgoing) -> None:
+    """Wake a worker for the row when it is due. Safe to repeat."""
+    if row.state in (State.DUE, State.UNKNOWN):
+        queue.enqueue_at(row.next_try_at or timezone.now(), row.task, row.pk)
+
+
+def mark_due(rows: QuerySet[Row]) -> int:
+    """Make rows due now, in one statement; a row in flight is done once more afterwards. Returns how many.
+
+    A row whose outcome is unknown stays so: what has to be looked at first must not be repeated blindly.
+    """
+    return rows.update(
+        state=Case(
+            When(state__in=[State.IN_FLIGHT, State.UNKNOWN], then="state"),
+            default=Value(State.DUE.value),
+        ),
+        next_try_at=Case(When(state=State.UNKNOWN, then="next_try_at"), default=Value(timezone.now())),
+        asked_again=Case(When(state=State.IN_FLIGHT, then=Value(True)), default=Value(False)),
+        attempts=Case(When(state__in=[State.IN_FLIGHT, State.UNKNOWN], then="attempts"), default=Value(0)),
+    )
+
+
+def try_again(row: Row) -> bool:
+    """A person asks for another try of a row, whatever its state; True when a worker was woken. Safe to repeat."""
+    with transaction.atomic():
+        rows = type(row)._default_manager.filter(pk=row.pk).exclude(state=State.IN_FLIGHT)
+        fresh = rows.update(
+            state=Case(When(state=State.UNKNOWN, then=Value(State.UNKNOWN.value)), default=Value(State.DUE.value)),
+            next_try_at=timezone.now(),
+            attempts=0,
+        )
+        if fresh:
+            queue.enqueue(row.task, row.pk)
+    return bool(fresh)
+
+
+def sweep(model: type[Row]) -> int:
+    """Find rows that lost their worker or their wake-up, and wake workers for them. Safe to repeat; returns how many."""
+    now = timezone.now()
+    lost = model._default_manager.filter(state=State.IN_FLIGHT, in_flight_since__lt=now - LOST_AFTER)
+    lost.update(state=State.UNKNOWN, next_try_at=now, in_flight_since=None)
+    due = model._default_manager.filter(
+        Q(next_try_at=None) | Q(next_try_at__lte=now - GRACE), state__in=[State.DUE, State.UNKNOWN]
+    )
+    pks = list(due.order_by("next_try_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
+    for pk in pks:
+        queue.enqueue(model.task, pk)
+    return len(pks)

@@ -1,0 +1,26 @@
+"""Tasks: take a primary key, call one verb. All are safe to run twice at once."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from marketplaces import events, outgoing, recovery
+from marketplaces.models import ApiCall, WebhookEvent
+
+CALL_LOG_DAYS = 30
+
+
+def process_event(pk: int) -> None:
+    events.process(pk)
+
+
+def sweep() -> None:
+    outgoing.sweep(WebhookEvent)
+
+
+def prune() -> None:
+    ApiCall.objects.filter(started_at__lt=timezone.now() - timedelta(days=CALL_LOG_DAYS)).delete()
+
+
+def recover_missed_events() -> None:
+    recovery.recover_all()

@@ -1,0 +1,298 @@
+"""The words we share with marketplaces. Frozen, ours, and without a database.
+
+Ids are their text. Money is Decimal in major units beside an ISO currency. Times are aware, in UTC. `raw` keeps what they
+sent, so that a field nobody mapped is not lost.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class Urgency(IntEnum):
+    """Who goes first when a marketplace's requests are few; the lower number wins."""
+
+    DELIVERY = 0
+    STOCK = 1
+    PRICE = 2
+    CATALOGUE = 3
+
+
+class OrderState(StrEnum):
+    """Where an order stands, in the words common to all marketplaces."""
+
+    AWAITING_PAYMENT = "awaiting_payment"
+    ON_HOLD = "on_hold"
+    NEW = "new"
+    READY_TO_SHIP = "ready_to_ship"
+    DELIVERED = "delivered"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    RETURNED = "returned"
+    UNKNOWN = "unknown"
+
+
+class DeliveryResult(StrEnum):
+    """What the marketplace says has become of a delivery."""
+
+    OPEN = "open"
+    DELIVERED = "delivered"
+    PARTIAL = "partial"
+    UNFULFILLED = "unfulfilled"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class DeliveryKind(StrEnum):
+    CODES = "codes"
+    TOP_UP = "top_up"
+
+
+class OfferStatus(StrEnum):
+    LIVE = "live"
+    OUT_OF_STOCK = "out_of_stock"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    REMOVED = "removed"
+    UNKNOWN = "unknown"
+
+
+# --- what calls us -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that came through the door: evidence, frozen before anybody looks at it."""
+
+    method: str
+    path: str  # below the account's own address, without a leading slash
+    query: str
+    headers: Mapping[str, str]  # names in small letters
+    body: bytes = field(repr=False)
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Notice:
+    """What a verified call is about, read without trusting it. `event_id` recognises a repeat."""
+
+    event_id: str
+    kind: str
+    subject: str = ""  # the order or offer it speaks of
+    happened_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the door answers."""
+
+    status: int = 200
+    body: bytes = field(default=b"{}", repr=False)
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+
+
+# --- what we call ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A marketplace's answer to one request, as it came."""
+
+    status: int
+    headers: Mapping[str, str]  # names in small letters
+    body: bytes = field(repr=False)
+    json: Any = field(default=None, repr=False)  # None when the body is not JSON
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One finished request, with every secret masked: what the call log keeps."""
+
+    operation: str
+    about: str
+    method: str
+    url: str
+    status: int | None
+    request: str
+    response: str
+    error: str
+    milliseconds: int
+    started_at: datetime
+
+
+# --- catalogue and offers --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RemoteProduct:
+    """An entry of a marketplace's catalogue."""
+
+    external_id: str
+    name: str
+    category: str = ""
+    brand: str = ""
+    region: str = ""
+    raw: Json = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class OfferContent:
+    """What an offer says. `quantity` is what we promise to deliver; `attributes` are the marketplace's own choices."""
+
+    external_product_id: str
+    price: Decimal
+    currency: str
+    quantity: int
+    min_quantity: int = 1
+    low_stock_at: int = 0
+    title: str = ""
+    description: str = ""
+    offer_type: str = ""
+    visibility: str = ""
+    attributes: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RemoteOffer:
+    """An offer as the marketplace shows it. Every field but the id may be missing."""
+
+    external_id: str
+    external_product_id: str = ""
+    title: str = ""
+    status: OfferStatus = OfferStatus.UNKNOWN
+    status_word: str = ""
+    price: Decimal | None = None
+    currency: str = ""
+    quantity: int | None = None
+    available: int | None = None
+    min_quantity: int | None = None
+    low_stock_at: int | None = None
+    attributes: Json = field(default_factory=dict)
+    raw: Json = field(default_factory=dict, repr=False)
+
+
+# --- orders and deliveries -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RemoteOrderLine:
+    """One line of an order. Quantities are totals, in units. None means "not said", which never erases."""
+
+    external_id: str
+    external_offer_id: str = ""
+    external_product_id: str = ""
+    quantity: int | None = None
+    delivered: int | None = None
+    refunded: int | None = None
+    unit_price: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class RemoteOrder:
+    """An order as the marketplace shows it. None and empty text mean "not said", which never erases what we know."""
+
+    external_id: str
+    state: OrderState = OrderState.UNKNOWN
+    state_detail: str = ""  # the marketplace's own state machine, finer than ours
+    status_word: str = ""  # their word, as sent
+    payment_word: str = ""
+    currency: str = ""
+    amount: Decimal | None = None
+    fee: Decimal | None = None
+    refunded_amount: Decimal | None = None
+    buyer: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    lines: Sequence[RemoteOrderLine] = ()
+    raw: Json = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class DeliveryRequest:
+    """A marketplace asks us to hand over units of an order now. What it says is checked by reading it back."""
+
+    order_id: str
+    delivery_id: str
+    quantity: int | None
+    kind: DeliveryKind = DeliveryKind.CODES
+    is_replacement: bool = False
+    case_id: str = ""
+    requested_at: datetime | None = None
+    expires_at: datetime | None = None
+    buyer_fields: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class RemoteDelivery:
+    """A delivery as the marketplace shows it."""
+
+    order_id: str
+    delivery_id: str
+    result: DeliveryResult = DeliveryResult.UNKNOWN
+    status_word: str = ""
+    requested: int | None = None
+    delivered: int | None = None
+    kind: DeliveryKind = DeliveryKind.CODES
+    is_replacement: bool = False
+    case_id: str = ""
+    expires_at: datetime | None = None
+    raw: Json = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class CodeToSend:
+    """A code on its way to a buyer. `reference` is ours and the same on every repeat."""
+
+    content: str = field(repr=False)
+    reference: str
+
+
+# --- accounts --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Field:
+    """A credential or an option that a marketplace needs, as the account form and `add_account` show it."""
+
+    name: str
+    label: str
+    help_text: str
+    default: Any = ""
+    choices: Sequence[str] = ()
+    required: bool = True
+    minimum: int | None = None
+    maximum: int | None = None
+
+    @property
+    def is_number(self) -> bool:
+        return isinstance(self.default, int) and not isinstance(self.default, bool)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """All that a service needs to know of an account."""
+
+    account_id: str
+    name: str
+    base_url: str
+    hook_url: str
+    credentials: Mapping[str, str] = field(repr=False)
+    options: Mapping[str, Any]
+    webhook_secrets: Sequence[str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Health:
+    """What a connection test found; `details` are lines for people."""
+
+    reachable: bool
+    authenticated: bool
+    details: Sequence[str] = ()
+    usable: bool = True
+    clock_off_seconds: float | None = None
+    currencies: Sequence[str] = ()

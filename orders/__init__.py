@@ -1,0 +1,1 @@
+"""What was bought, and whether it was delivered."""

@@ -1,0 +1,187 @@
+"""Orders, what was handed over for them, and their timeline."""
+
+from decimal import Decimal
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from backoffice.crypto import EncryptedField
+from inventory.models import Code, Hold, Offer, Product
+from marketplaces.models import Account, Outgoing, waiting_index
+from marketplaces.types import DeliveryKind, OrderState
+
+
+class Order(models.Model):
+    """A buyer's order on one marketplace, as last read from there."""
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="orders")
+    external_id = models.CharField("order id", max_length=100)
+    state = models.CharField(
+        max_length=20, choices=[(state.value, state.value.replace("_", " ")) for state in OrderState],
+        default=OrderState.UNKNOWN,
+    )  # fmt: skip
+    state_detail = models.CharField(max_length=40, blank=True)
+    status_word = models.CharField(
+        "marketplace's status", max_length=60, blank=True, help_text="Their word, as it was read."
+    )
+    event_status_word = models.CharField("status in the last event", max_length=60, blank=True)
+    payment_word = models.CharField("payment", max_length=60, blank=True)
+    is_disputed = models.BooleanField(
+        "disputed", default=False, help_text="The buyer reported a problem; untick when it is settled."
+    )
+    buyer = models.CharField(max_length=200, blank=True)
+    currency = models.CharField(max_length=3, blank=True)
+    amount = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    fee = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    refunded_amount = models.DecimalField(max_digits=14, decimal_places=4, default=Decimal(0))
+    ordered_at = models.DateTimeField(default=timezone.now)
+    remote_updated_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
+    raw = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_order_per_external_id")]
+        indexes = [
+            models.Index(fields=["-ordered_at"]),
+            models.Index(fields=["state", "-ordered_at"]),
+            models.Index(fields=["external_id"]),
+        ]
+        permissions = [("deliver_order", "Can deliver orders")]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class OrderLine(models.Model):
+    """One line of an order. Quantities are totals in units, as the marketplace counts them."""
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    external_id = models.CharField(max_length=100)
+    offer = models.ForeignKey(Offer, models.PROTECT, null=True, blank=True, related_name="lines")
+    product = models.ForeignKey(Product, models.PROTECT, null=True, blank=True, related_name="lines")
+    external_offer_id = models.CharField(max_length=100, blank=True)
+    external_product_id = models.CharField(max_length=100, blank=True)
+    quantity = models.PositiveIntegerField(default=0)
+    delivered = models.PositiveIntegerField(default=0, help_text="As the marketplace counts it.")
+    refunded = models.PositiveIntegerField(default=0)
+    unit_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    hold = models.ForeignKey(Hold, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        verbose_name = "line"
+        constraints = [models.UniqueConstraint(fields=["order", "external_id"], name="one_line_per_external_id")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product or self.external_offer_id or self.external_id}"
+
+
+class Delivery(Outgoing):
+    """One request to hand over units of an order line: its codes stay with it whatever happens."""
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested", "requested"
+        SHORT = "short", "short of stock"
+        SUBMITTED = "submitted", "submitted"
+        DELIVERED = "delivered", "delivered"
+        PARTIAL = "partial", "partly delivered"
+        UNFULFILLED = "unfulfilled", "unfulfilled"
+        EXPIRED = "expired", "expired"
+        STOPPED = "stopped", "stopped"
+
+    OPEN = (Status.REQUESTED, Status.SHORT, Status.SUBMITTED)
+
+    task = "orders.tasks.deliver"
+
+    account = models.ForeignKey(Account, models.PROTECT, related_name="deliveries")
+    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="deliveries")
+    external_id = models.CharField("delivery id", max_length=100)
+    kind = models.CharField(
+        max_length=10, choices=[(kind.value, kind.value.replace("_", " ")) for kind in DeliveryKind],
+        default=DeliveryKind.CODES,
+    )  # fmt: skip
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.REQUESTED)
+    status_word = models.CharField("marketplace's status", max_length=60, blank=True)
+    is_replacement = models.BooleanField("replacement", default=False)
+    case_id = models.CharField(max_length=100, blank=True)
+    requested = models.PositiveIntegerField(help_text="Units the marketplace asks for.")
+    confirmed = models.PositiveIntegerField(default=0, help_text="Units the marketplace says have arrived.")
+    buyer_fields = EncryptedField(default=dict, bound_to="external_id")
+    requested_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When order and delivery were last read.")
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    repeated_at = models.DateTimeField(null=True, blank=True, help_text="When a lot was sent a second time.")
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [models.UniqueConstraint(fields=["line", "external_id"], name="one_delivery_per_external_id")]
+        indexes = [
+            waiting_index("delivery_waiting"),
+            models.Index(fields=["state", "-requested_at"]),
+            models.Index(fields=["external_id"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+    @property
+    def order(self) -> Order:
+        return self.line.order
+
+
+class DeliveryItem(models.Model):
+    """A code in a delivery. While it is not withdrawn no other delivery can have the same code."""
+
+    delivery = models.ForeignKey(Delivery, models.PROTECT, related_name="items")
+    code = models.ForeignKey(Code, models.PROTECT, related_name="items")
+    picked_at = models.DateTimeField(default=timezone.now)
+    sent_at = models.DateTimeField(null=True, blank=True, help_text="From here on the buyer may have it.")
+    accepted_at = models.DateTimeField(null=True, blank=True, help_text="The marketplace took it.")
+    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="It never left and went back to stock.")
+
+    class Meta:
+        verbose_name = "item"
+        constraints = [
+            models.UniqueConstraint(fields=["code"], condition=Q(withdrawn_at=None), name="a_code_is_delivered_once"),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at=None) | Q(sent_at=None), name="what_was_sent_is_not_withdrawn"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"code {self.code_id} in {self.delivery}"
+
+    @property
+    def reference(self) -> str:
+        """Our name for the code towards the marketplace; the same on every repeat."""
+        return f"code-{self.code_id}"
+
+
+class OrderEvent(models.Model):
+    """One entry of an order's timeline. Append only."""
+
+    class Level(models.TextChoices):
+        INFO = "info", "info"
+        WARNING = "warning", "warning"
+
+    order = models.ForeignKey(Order, models.CASCADE, related_name="timeline")
+    at = models.DateTimeField(default=timezone.now)
+    kind = models.CharField(max_length=40)
+    level = models.CharField(max_length=10, choices=Level.choices, default=Level.INFO)
+    text = models.CharField(max_length=500)
+    event_id = models.CharField(max_length=200, blank=True)
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        verbose_name = "timeline entry"
+        verbose_name_plural = "timeline entries"
+        ordering = ["at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "kind", "event_id"], condition=~Q(event_id=""), name="one_entry_per_event"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.text

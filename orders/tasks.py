@@ -1,0 +1,1 @@
+"""Tasks: take a primary key, call one verb. All are safe to run twice at once."""
