@@ -1,10 +1,1 @@
-"""What every test stands on: the database, keys of its own, and a network that ends at this machine."""
-
-import os
-
-os.environ.setdefault("SECRET_KEY", "tests-only-0123456789-0123456789-0123456789")
-os.environ.setdefault("CODE_KEYS", "test1:MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=")
-os.environ.setdefault("CODE_INDEX_KEY", "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXoxMjM0NTY=")
-os.environ["ALLOW_LOCAL_MARKETPLACES"] = "True"
-if "TEST_DATABASE_URL" in os.environ:
-    os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
+"""What every test stands on."""

@@ -13,7 +13,7 @@ def create_cache_table(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("backoffice", "0001_initial"), ("django_q", "0001_initial")]
+    dependencies = [("backoffice", "0001_initial"), ("django_q", "0019_alter_task_options_alter_ormq_key_alter_ormq_lock_and_more")]
 
     operations = [
         migrations.RunSQL(
