@@ -32,7 +32,10 @@ def check_queue(**kwargs: Any) -> list[CheckMessage]:
             "`ack_failures` must be on and `max_attempts` 1: our rows, not the queue, decide on repeats.",
         ),
         "backoffice.E005": (bool(q.get("catch_up")), "`catch_up` must be off, or a pause repeats every missed run."),
-        "backoffice.E006": (not database.get("CONN_MAX_AGE"), "CONN_MAX_AGE must be above 0: a task opens no connection."),
+        "backoffice.E006": (
+            not database.get("CONN_MAX_AGE"),
+            "CONN_MAX_AGE must be above 0: a task opens no connection.",
+        ),
         "backoffice.E007": (
             bool(database.get("OPTIONS", {}).get("pool")),
             "A psycopg pool hangs the workers, which are forked: use CONN_MAX_AGE.",

@@ -41,7 +41,7 @@ def not_ready() -> list[dict[str, str]]:
         return [{"what": "database", "why": f"it does not answer ({type(error).__name__})"}]
     trouble = []
     if beat is None:
-        trouble.append({"what": "workers", "why": "no worker has run since the installation; start `manage.py qcluster`"})
+        trouble.append({"what": "workers", "why": "no worker has run yet; start `manage.py qcluster`"})
     elif not beat.is_fresh:
         trouble.append({"what": "workers", "why": f"no progress since {beat.at:%Y-%m-%d %H:%M:%S} UTC; restart them"})
     try:
@@ -68,7 +68,7 @@ def _may_read_metrics(request: HttpRequest) -> bool:
     # Behind a proxy everybody comes from loopback; whoever was forwarded needs the token.
     if "X-Forwarded-For" in request.headers:
         return False
-    address = ip_address(request.META.get("REMOTE_ADDR") or "0.0.0.0")
+    address = ip_address(request.META.get("REMOTE_ADDR") or "0.0.0.0")  # noqa: S104  (an address no list allows)
     return any(address in network for network in settings.METRICS_ALLOW)
 
 
@@ -78,7 +78,9 @@ class _Collector:
     def collect(self) -> Iterable[Metric]:
         yield GaugeMetricFamily("backoffice_queue_depth", "Wake-ups that are due", value=queue.depth())
         yield GaugeMetricFamily(
-            "backoffice_queue_oldest_seconds", "Wait of the oldest due wake-up", value=queue.oldest_wait().total_seconds()
+            "backoffice_queue_oldest_seconds",
+            "Wait of the oldest due wake-up",
+            value=queue.oldest_wait().total_seconds(),
         )
         for source in settings.METRICS_SOURCES:
             yield from import_string(source)()

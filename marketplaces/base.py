@@ -136,4 +136,5 @@ class MarketplaceService:
         raise self._unsupported("missed_events")
 
     def _unsupported(self, operation: str) -> Unsupported:
-        return Unsupported(f"{self.label} has no {operation.replace('_', ' ')}", kind="unsupported", operation=operation)
+        words = operation.replace("_", " ")
+        return Unsupported(f"{self.label} has no {words}", kind="unsupported", operation=operation)

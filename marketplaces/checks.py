@@ -20,6 +20,8 @@ def check_services(**kwargs: Any) -> list[CheckMessage]:
             "marketplaces.E004": ("requests_per_minute" not in names, "it declares no requests_per_minute"),
         }
         problems += [
-            Error(f"Marketplace {slug}: {text}.", id=check_id) for check_id, (is_broken, text) in broken.items() if is_broken
+            Error(f"Marketplace {slug}: {text}.", id=check_id)
+            for check_id, (is_broken, text) in broken.items()
+            if is_broken
         ]
     return problems

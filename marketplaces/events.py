@@ -53,12 +53,12 @@ def _insert_or_count(event: WebhookEvent) -> tuple[int, int]:
     columns = ", ".join(quote(field.column) for field in fields)
     values = [field.get_db_prep_save(field.pre_save(event, True), connection) for field in fields]
     table = quote(WebhookEvent._meta.db_table)
+    sql = (  # names of our own columns; every value is a parameter
+        f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
+        f" ON CONFLICT (account_id, event_id) DO UPDATE SET repeats = {table}.repeats + 1 RETURNING id, repeats"
+    )
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"
-            f" ON CONFLICT (account_id, event_id) DO UPDATE SET repeats = {table}.repeats + 1 RETURNING id, repeats",
-            values,
-        )
+        cursor.execute(sql, values)
         pk, repeats = cursor.fetchone()
     return pk, repeats
 

@@ -1,7 +1,7 @@
 """What can go wrong with a marketplace, named by what to do next.
 
-`kind` keeps the contract's finer class (such as "rate_limited" or "not_found") for people and tests; the program decides
-by the exception's class alone.
+`kind` keeps the contract's finer class (such as "rate_limited" or "not_found") for people and tests; the program
+decides by the exception's class alone.
 """
 
 

@@ -9,8 +9,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from http.cookiejar import DefaultCookiePolicy
 from decimal import Decimal
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
 
@@ -251,5 +251,3 @@ def _to_answer(response: requests.Response) -> Answer:
         parsed = None
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(status=response.status_code, headers=headers, body=response.content, json=parsed)
-
-

@@ -284,5 +284,3 @@ class CatalogueProduct(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-

@@ -1,7 +1,7 @@
 """The life of every row that has something to do outside: due, in flight, then done, due again, or a person's.
 
-Claim in a short transaction; call outside any transaction; record in a short transaction. A row that was claimed and never
-recorded (its worker died) is unknown, not due: the call may have been made, so the next try has to look first.
+Claim in a short transaction; call outside any transaction; record in a short transaction. A row that was claimed and
+never recorded (its worker died) is unknown, not due: the call may have been made, so the next try has to look first.
 """
 
 import logging
@@ -193,7 +193,7 @@ def try_again(row: Row) -> bool:
 
 
 def sweep(model: type[Row]) -> int:
-    """Find rows that lost their worker or their wake-up, and wake workers for them. Safe to repeat; returns how many."""
+    """Find rows that lost their worker or wake-up, and wake workers for them; returns how many. Safe to repeat."""
     now = timezone.now()
     lost = model._default_manager.filter(state=State.IN_FLIGHT, in_flight_since__lt=now - LOST_AFTER)
     lost.update(state=State.UNKNOWN, next_try_at=now, in_flight_since=None)

@@ -1,7 +1,7 @@
 """The words we share with marketplaces. Frozen, ours, and without a database.
 
-Ids are their text. Money is Decimal in major units beside an ISO currency. Times are aware, in UTC. `raw` keeps what they
-sent, so that a field nobody mapped is not lost.
+Ids are their text. Money is Decimal in major units beside an ISO currency. Times are aware, in UTC. `raw` keeps what
+they sent, so that a field nobody mapped is not lost.
 """
 
 from collections.abc import Mapping, Sequence

@@ -9,6 +9,6 @@ os.environ["ALLOW_LOCAL_MARKETPLACES"] = "True"
 if "TEST_DATABASE_URL" in os.environ:
     os.environ["DATABASE_URL"] = os.environ["TEST_DATABASE_URL"]
 
-from backoffice.settings import *  # noqa: E402, F403  (the environment comes first)
+from backoffice.settings import *  # noqa: F403  (the environment comes first)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
