@@ -10,9 +10,9 @@ from django.core.checks import CheckMessage, Error, register
 @register()
 def check_queue(**kwargs: Any) -> list[CheckMessage]:
     """django-q2's settings must fit each other; each of these traps was seen to lose or double work."""
-    q = settings.Q_CLUSTER
+    q: dict[str, Any] = settings.Q_CLUSTER
     rounds = math.ceil((q["queue_limit"] + 1) / q["workers"]) + 1
-    database = settings.DATABASES["default"]
+    database: dict[str, Any] = settings.DATABASES["default"]
     broken = {
         "backoffice.E001": (
             q["retry"] <= rounds * q["timeout"],

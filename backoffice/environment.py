@@ -62,7 +62,7 @@ def words(env: environ.Env, name: str, default: str) -> list[str]:
 
 def base_url(env: environ.Env, name: str, default: str) -> str:
     def parse() -> str:
-        value = env.str(name, default=default).rstrip("/")
+        value = str(env.str(name, default=default)).rstrip("/")
         parts = urlsplit(value)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
             raise ValueError

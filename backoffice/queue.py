@@ -49,7 +49,7 @@ class _DelayedBroker:
 
 def depth() -> int:
     """Count the wake-ups that are due now."""
-    return OrmQ.objects.filter(lock__lte=timezone.now()).count()
+    return int(OrmQ.objects.filter(lock__lte=timezone.now()).count())
 
 
 def oldest_wait() -> timedelta:

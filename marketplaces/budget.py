@@ -5,6 +5,7 @@ granted requests would be used up at the account's pace. It grants, or says how 
 """
 
 import time
+from uuid import UUID
 
 from django.db import connection
 
@@ -25,20 +26,20 @@ _FIRST = "INSERT INTO marketplaces_budget (account_id, used_until) VALUES (%(acc
 
 
 def take(
-    account_id: object, *, per_minute: int, burst: int, requests: int = 1, urgency: Urgency = Urgency.DELIVERY
+    account_id: UUID, *, per_minute: int, burst: int, requests: int = 1, urgency: Urgency = Urgency.DELIVERY
 ) -> float:
     """Grant `requests` and return 0.0, or grant nothing and return the seconds after which to ask again.
 
     A clock that was put back can delay by one burst at the most. Safe to call from any number of processes.
     """
     now, step = time.time(), 60 / per_minute
-    window = burst * step
     # A plan larger than the share must still be possible once the account has been quiet.
-    allowed = max(SHARES[urgency] * window, requests * step)
-    values = {
-        "account": account_id.hex if connection.vendor == "sqlite" and hasattr(account_id, "hex") else account_id,
+    allowed = max(SHARES[urgency] * burst * step, requests * step)
+    window = max(burst * step, allowed)
+    values: dict[str, str | float] = {
+        "account": account_id.hex if connection.vendor == "sqlite" else str(account_id),
         "now": now,
-        "window": max(window, allowed),
+        "window": window,
         "cost": requests * step,
         "allowed": allowed,
     }
@@ -50,5 +51,5 @@ def take(
         if cursor.rowcount:
             return 0.0
         cursor.execute("SELECT used_until FROM marketplaces_budget WHERE account_id = %(account)s", values)
-        used_until = min(cursor.fetchone()[0], now + values["window"])
-    return max(used_until + values["cost"] - now - allowed, step / 10)
+        used_until = min(float(cursor.fetchone()[0]), now + window)
+    return max(used_until + requests * step - now - allowed, step / 10)

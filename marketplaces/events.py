@@ -50,7 +50,7 @@ def _insert_or_count(event: WebhookEvent) -> tuple[int, int]:
     """One statement that inserts, or counts a repeat: the ORM can't tell which of the two it did."""
     fields = [field for field in WebhookEvent._meta.concrete_fields if not field.primary_key]
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column) for field in fields)
+    columns = ", ".join(quote(field.column or "") for field in fields)
     values = [field.get_db_prep_save(field.pre_save(event, True), connection) for field in fields]
     table = quote(WebhookEvent._meta.db_table)
     sql = (  # names of our own columns; every value is a parameter
