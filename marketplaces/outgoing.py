@@ -7,6 +7,7 @@ never recorded (its worker died) is unknown, not due: the call may have been mad
 import logging
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -40,21 +41,30 @@ GRACE = timedelta(seconds=5)
 SWEEP_LIMIT = 500
 
 
-def run(model: type[Row], pk: object, work: Callable[[Row], datetime | None]) -> bool:
+@dataclass(frozen=True)
+class Again:
+    """The row is not done: it is due again at `at`. `because` is shown; `is_unknown` says an answer never came."""
+
+    at: datetime
+    because: str = ""
+    is_unknown: bool = False
+
+
+def run(model: type[Row], pk: object, work: Callable[[Row], Again | None]) -> bool:
     """Claim the row, do `work` on it and record the outcome; False when there was nothing to claim.
 
-    `work` returns None when all is done, or the time at which the row is due again. `row.must_look` tells it that an
-    earlier call may have been made. Safe to run twice at once: only one claim succeeds.
+    `work` returns None when all is done, or Again. `row.must_look` tells it that an earlier call may have been made. Safe
+    to run twice at once: only one claim succeeds.
     """
     row = claim(model, pk)
     if row is None:
         return False
     try:
-        again_at = work(row)
+        again = work(row)
     except Exception as error:
         failed(row, error)
     else:
-        succeeded(row, again_at)
+        succeeded(row, again)
     return True
 
 
@@ -78,17 +88,14 @@ def claim(model: type[Row], pk: object) -> Row | None:
     return row
 
 
-def succeeded(row: Outgoing, again_at: datetime | None = None) -> None:
-    """Record that the work is done, or done until `again_at`. A row asked for again meanwhile stays due."""
+def succeeded(row: Outgoing, again: Again | None = None) -> None:
+    """Record that the work is done, or when it goes on. A row that was asked for again meanwhile stays due."""
     row.account.works()
-    _record(
-        row,
-        state=State.DONE if again_at is None else State.DUE,
-        next_try_at=again_at,
-        attempts=0,
-        failure="",
-        last_error="",
-    )
+    if again is None:
+        _record(row, state=State.DONE, next_try_at=None, attempts=0, failure="", last_error="")
+        return
+    state = State.UNKNOWN if again.is_unknown else State.DUE
+    _record(row, state=state, next_try_at=again.at, attempts=0, failure="", last_error=again.because)
 
 
 def failed(row: Outgoing, error: Exception) -> None:
