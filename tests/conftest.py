@@ -1,1 +1,71 @@
-"""What every test stands on."""
+"""What every test stands on: which database, what may be skipped, and the closing lines."""
+
+import os
+import re
+import shutil
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests import postgres
+
+NUMBERED = re.compile(r"\b([A-Z0-9]{3})-T(\d+)\b")
+NEEDS = {
+    "postgres": (
+        lambda: settings.DATABASES["default"]["ENGINE"].endswith("postgresql"),
+        "needs PostgreSQL: run `make test`, or set TEST_DATABASE_URL",
+    ),
+    "browser": (
+        lambda: chromium() is not None,
+        "needs Chromium: install it, or name it in CHROMIUM",
+    ),
+}
+
+
+def chromium() -> str | None:
+    """Where the browser is, or None."""
+    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if name and (path := shutil.which(name))), None)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, (is_there, reason) in NEEDS.items():
+        if item.get_closest_marker(marker) and not is_there():
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where CI is set everything is installed, so a test that was skipped there is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("CI") and reporter and reporter.stats.get("skipped") and not session.exitstatus:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("what was tested")
+    url = os.environ.get("TEST_DATABASE_URL")
+    terminalreporter.line(f"database: {postgres.describe(url) if url else 'SQLite; tests of PostgreSQL are skipped'}")
+    terminalreporter.line(f"contracts: {', '.join(_numbered_tests()) or 'no numbered tests'}")
+    reasons = Counter(
+        str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped")
+    )
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"skipped: {count} × {reason}")
+    if not reasons:
+        terminalreporter.line("skipped: nothing")
+    elif os.environ.get("CI"):
+        terminalreporter.line("CI is set, where nothing may be skipped: this run has failed", red=True)
+
+
+def _numbered_tests() -> list[str]:
+    """Count the contracts' numbered tests that a test of ours names, against the highest number seen."""
+    named: dict[str, set[int]] = defaultdict(set)
+    for source in Path(__file__).parent.rglob("test_*.py"):
+        for contract, number in NUMBERED.findall(source.read_text()):
+            named[contract].add(int(number))
+    return [
+        f"{contract}: {len(numbers)} of {max(numbers)} numbered tests" for contract, numbers in sorted(named.items())
+    ]
