@@ -15,6 +15,7 @@ from marketplaces.types import (
     Call,
     CodeToSend,
     Connection,
+    DeliveryIssue,
     Field,
     Health,
     Notice,
@@ -24,6 +25,7 @@ from marketplaces.types import (
     RemoteOrder,
     RemoteProduct,
     Reply,
+    UploadedCode,
     Urgency,
 )
 
@@ -52,6 +54,7 @@ class MarketplaceService:
     def __init__(self, connection: Connection, client: Client) -> None:
         self.connection = connection
         self.client = client
+        self.warnings: list[str] = []  # what was worth telling beside the answers, for people
 
     @classmethod
     def supports(cls, operation: str) -> bool:
@@ -117,6 +120,28 @@ class MarketplaceService:
         """Remove an offer; one that is gone already is success. Safe to repeat."""
         raise self._unsupported("delete_offer")
 
+    def code_problem(self, content: str, offer: RemoteOffer) -> str:
+        """Say why a code does not have the form that this offer's codes need; an empty text when it does. Asks nobody."""
+        return ""
+
+    # --- codes that lie in the marketplace's own inventory -------------------------------------------------------
+
+    def upload_code(self, offer_id: str, code: CodeToSend) -> str:
+        """Give a code away into an offer there and return its id there. Not safe to repeat, and can't be looked up:
+        after UnknownOutcome a person decides, and until then the code is not for anybody else.
+        """
+        raise self._unsupported("upload_code")
+
+    def get_uploaded(self, offer_id: str, item_id: str) -> UploadedCode:
+        """Read what has become of an uploaded code. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("get_uploaded")
+
+    def delete_uploaded(self, offer_id: str, item_id: str) -> None:
+        """Take an uploaded code back. Raises NotFound, which may mean sold: then it must not go back to stock.
+        Safe to repeat.
+        """
+        raise self._unsupported("delete_uploaded")
+
     # --- orders and deliveries -----------------------------------------------------------------------------------
 
     def fetch_order(self, order_id: str) -> RemoteOrder:
@@ -130,6 +155,29 @@ class MarketplaceService:
     def send_codes(self, order_id: str, delivery_id: str, codes: Sequence[CodeToSend]) -> None:
         """Hand over codes, at most `codes_per_call`. Not safe to repeat: look with fetch_delivery first."""
         raise self._unsupported("send_codes")
+
+    def fetch_deliveries(self, order_id: str) -> Iterator[RemoteDelivery]:
+        """Read every delivery that was asked for in an order, page by page. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("fetch_deliveries")
+
+    def report_units(
+        self,
+        order_id: str,
+        delivery_id: str,
+        *,
+        delivered: int,
+        requested: int,
+        delivered_before: int,
+        at: datetime,
+        issue: DeliveryIssue = DeliveryIssue.OTHER,
+        reference: str = "",
+    ) -> None:
+        """Say how many units of a delivery were handed over by other means than codes, such as a top-up.
+
+        `delivered` and `requested` are this delivery's; `delivered_before` are the units of the order's other deliveries.
+        `issue` is told only when less than requested was delivered. Not safe to repeat: look with fetch_delivery first.
+        """
+        raise self._unsupported("report_units")
 
     def missed_events(self, since: datetime, until: datetime) -> Iterator[Call]:
         """Read the marketplace's own log of what it sent us, as the calls it made. Safe to repeat."""

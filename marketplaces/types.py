@@ -53,6 +53,24 @@ class DeliveryKind(StrEnum):
     TOP_UP = "top_up"
 
 
+class DeliveryIssue(StrEnum):
+    """Why fewer units were handed over than were asked for."""
+
+    SHORT_OF_STOCK = "short_of_stock"
+    WRONG_DETAILS = "wrong_details"  # what the buyer filled in does not work
+    OTHER = "other"
+
+
+class UploadedState(StrEnum):
+    """Where a code stands that lies in a marketplace's own inventory."""
+
+    AVAILABLE = "available"
+    RESERVED = "reserved"
+    SOLD = "sold"
+    DELETED = "deleted"
+    UNKNOWN = "unknown"
+
+
 class OfferStatus(StrEnum):
     LIVE = "live"
     OUT_OF_STOCK = "out_of_stock"
@@ -250,6 +268,18 @@ class CodeToSend:
 
     content: str = field(repr=False)
     reference: str
+
+
+@dataclass(frozen=True)
+class UploadedCode:
+    """A code in a marketplace's own inventory, as shown there. Its text is never read back."""
+
+    external_id: str
+    offer_id: str
+    reference: str = ""  # ours
+    state: UploadedState = UploadedState.UNKNOWN
+    state_word: str = ""
+    created_at: datetime | None = None
 
 
 # --- accounts --------------------------------------------------------------------------------------------------
