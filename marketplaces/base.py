@@ -121,7 +121,7 @@ class MarketplaceService:
         raise self._unsupported("delete_offer")
 
     def code_problem(self, content: str, offer: RemoteOffer) -> str:
-        """Say why a code does not have the form that this offer's codes need; an empty text when it does. Asks nobody."""
+        """Say why a code lacks the form that this offer's codes need; empty when all is well. Asks nobody."""
         return ""
 
     # --- codes that lie in the marketplace's own inventory -------------------------------------------------------
@@ -174,7 +174,7 @@ class MarketplaceService:
     ) -> None:
         """Say how many units of a delivery were handed over by other means than codes, such as a top-up.
 
-        `delivered` and `requested` are this delivery's; `delivered_before` are the units of the order's other deliveries.
+        `delivered` and `requested` are this delivery's; `delivered_before` counts the order's other deliveries.
         `issue` is told only when less than requested was delivered. Not safe to repeat: look with fetch_delivery first.
         """
         raise self._unsupported("report_units")
