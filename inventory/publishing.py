@@ -1,0 +1,180 @@
+"""Bring the marketplace's offer to what we want it to say."""
+
+from dataclasses import asdict
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from backoffice import queue
+from inventory import stock
+from inventory.mirror import record_seen
+from inventory.models import Offer, StockChange
+from inventory.signals import stock_changed
+from marketplaces import outgoing
+from marketplaces.base import MarketplaceService
+from marketplaces.exceptions import NotFound, PermanentError
+from marketplaces.models import Account
+from marketplaces.types import OfferContent, OfferStatus, RemoteOffer, Urgency
+
+State = Offer.State
+ALWAYS_SENT = frozenset({"quantity"})  # a sale changes it there, so what we pushed last proves nothing
+REQUESTS_TO_CREATE = 2  # one to look, one to create
+
+
+def wanted(offer: Offer) -> OfferContent:
+    """What the offer should say now; its quantity is never more than can be delivered.
+
+    Raises PermanentError, naming what is missing, when it can't be said.
+    """
+    if offer.price is None or not offer.currency:
+        raise PermanentError(
+            f"Offer “{offer}” has no price. Give it a price and a currency, then push it", kind="invalid"
+        )
+    return OfferContent(
+        external_product_id=offer.external_product_id,
+        price=offer.price,
+        currency=offer.currency,
+        quantity=wanted_quantity(offer),
+        min_quantity=offer.min_quantity,
+        low_stock_at=offer.low_stock_at,
+        title=offer.title,
+        description=offer.description,
+        offer_type=offer.offer_type,
+        visibility=offer.visibility,
+        attributes=offer.attributes,
+    )
+
+
+def wanted_quantity(offer: Offer) -> int:
+    """Units to show: the stock, at most the offer's own quantity, none while its sale is stopped."""
+    if not offer.is_active or offer.account.sales_held or offer.product_id is None:
+        return 0
+    units = stock.sellable(offer.product_id)
+    return units if offer.quantity is None else min(units, offer.quantity)
+
+
+def as_json(content: OfferContent) -> dict[str, Any]:
+    """The content as it is kept in `pushed`: amounts as text without trailing zeros."""
+
+    def plain(value: Any) -> Any:
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else value
+
+    return {name: plain(value) for name, value in asdict(content).items()}
+
+
+def differences(offer: Offer) -> dict[str, tuple[Any, Any]]:
+    """Field by field, what was pushed last against what is wanted now. Everything, for an offer not created yet."""
+    now = as_json(wanted(offer))
+    return {name: (offer.pushed.get(name), value) for name, value in now.items() if offer.pushed.get(name) != value}
+
+
+def request(offers: QuerySet[Offer]) -> int:
+    """Ask for offers to be pushed and wake workers for them; returns how many. Safe to repeat: ten asks are one push."""
+    with transaction.atomic():
+        pks = list(offers.values_list("pk", flat=True))
+        outgoing.mark_due(Offer.objects.filter(pk__in=pks))
+        for pk in pks:
+            queue.enqueue(Offer.task, pk)
+    return len(pks)
+
+
+def push(pk: int) -> bool:
+    """Push a due offer; False when it is not due. Safe to repeat: the newest wanted state is sent."""
+    return outgoing.run(Offer, pk, _push)
+
+
+def _push(offer: Offer) -> None:
+    service = offer.account.service()
+    if not offer.external_id:
+        service.plan(REQUESTS_TO_CREATE, Urgency.PRICE)
+        _create(offer, service)
+        return
+    fields = _fields_to_send(offer)
+    service.plan(1, Urgency.STOCK if fields == ALWAYS_SENT else Urgency.PRICE)
+    content = wanted(offer)  # read as late as can be: what is sold while we waited counts
+    try:
+        remote = service.update_offer(offer.external_id, content, fields)
+    except NotFound as error:
+        _gone(offer)
+        raise PermanentError(
+            f"Offer “{offer}” no longer exists there. To sell it again, clear its offer id and push it",
+            kind="not_found", operation=error.operation, status=error.status, request_id=error.request_id,
+        ) from error  # fmt: skip
+    _pushed(offer, content, remote)
+
+
+def _fields_to_send(offer: Offer) -> frozenset[str]:
+    # What can't change after the creation is not compared, or it would be sent for ever.
+    return frozenset(differences(offer)) - {"external_product_id"} | ALWAYS_SENT
+
+
+def _create(offer: Offer, service: MarketplaceService) -> None:
+    content = wanted(offer)
+    found = service.find_offer(content) if offer.must_look else None
+    taken = found and Offer.objects.filter(account=offer.account, external_id=found.external_id).exists()
+    remote = found if found and not taken else service.create_offer(content)
+    offer.external_id = remote.external_id
+    offer.save(update_fields=["external_id"])
+    if remote is found:
+        remote = service.update_offer(offer.external_id, content, frozenset(as_json(content)) - {"external_product_id"})
+    _pushed(offer, content, remote)
+
+
+def _pushed(offer: Offer, content: OfferContent, remote: RemoteOffer) -> None:
+    offer.pushed, offer.pushed_quantity, offer.pushed_at = as_json(content), content.quantity, timezone.now()
+    offer.save(update_fields=["pushed", "pushed_quantity", "pushed_at"])
+    record_seen(offer, remote)
+
+
+def _gone(offer: Offer) -> None:
+    offer.seen_status, offer.seen_at = OfferStatus.REMOVED, timezone.now()
+    offer.save(update_fields=["seen_status", "seen_at"])
+
+
+def tell_offers(product_id: int) -> None:
+    """Make a product's offers due after its stock changed, and let others know. Safe to repeat.
+
+    The notes are taken away in the transaction that marks the offers. A change that commits later has its own note, and an
+    offer counts its stock only after it was claimed, so no change goes unseen.
+    """
+    with transaction.atomic():
+        if not StockChange.objects.filter(product_id=product_id).delete()[0]:
+            return
+        exists_there = ~Q(external_id="") | Q(state__in=[State.DUE, State.IN_FLIGHT, State.UNKNOWN])
+        request(Offer.objects.filter(exists_there, product_id=product_id).exclude(seen_status=OfferStatus.REMOVED))
+    stock_changed.send(sender=StockChange, product_id=product_id)
+
+
+def look_at(account: Account, external_id: str) -> None:
+    """Read an offer again, and push what differs. Safe to repeat."""
+    offer = Offer.objects.filter(account=account, external_id=external_id).first()
+    if offer is None:
+        raise PermanentError(
+            f"The marketplace speaks of offer {external_id}, which is not known here. Run `sync offers`, then link it",
+            kind="not_found",
+        )
+    service = account.service()
+    service.plan(1, Urgency.STOCK)
+    record_seen(offer, service.get_offer(external_id))
+    if offer.product_id is not None:
+        request(Offer.objects.filter(pk=offer.pk))
+
+
+def hold_sales(account: Account, *, by: str, reason: str) -> int:
+    """Show every offer of the account as out of stock; returns how many offers that concerns. Safe to repeat."""
+    return _switch_sales(account, held=True, by=by, reason=reason)
+
+
+def resume_sales(account: Account, *, by: str) -> int:
+    """Show the stock again; returns how many offers that concerns. Safe to repeat."""
+    return _switch_sales(account, held=False, by=by, reason="")
+
+
+def _switch_sales(account: Account, *, held: bool, by: str, reason: str) -> int:
+    with transaction.atomic():
+        account.sales_held, account.sales_held_by, account.sales_held_reason = held, by if held else "", reason
+        account.save(update_fields=["sales_held", "sales_held_by", "sales_held_reason"])
+        return request(Offer.objects.filter(account=account, product__isnull=False).exclude(external_id=""))

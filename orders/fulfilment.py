@@ -1,0 +1,415 @@
+"""Hand over what was bought: exactly what the marketplace asks for, each code once.
+
+deliver() is one step that can be taken at any time: it reads where order and delivery stand, does what is missing, and says
+when to look again. Where a code is stands in its item: picked, sent (it may have left), accepted. So a worker may die between
+any two statements and the next one goes on from the rows.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from inventory import codes, stock
+from marketplaces import outgoing
+from marketplaces.base import MarketplaceService
+from marketplaces.exceptions import MarketplaceError, NotFound, PermanentError, TemporaryError, UnknownOutcome
+from marketplaces.models import Account
+from marketplaces.outgoing import Again
+from marketplaces.types import (
+    CodeToSend,
+    DeliveryKind,
+    DeliveryRequest,
+    DeliveryResult,
+    OrderState,
+    RemoteDelivery,
+    RemoteOrder,
+    Urgency,
+)
+from orders import intake, timeline
+from orders.models import Delivery, DeliveryItem, Order, OrderLine
+
+Status = Delivery.Status
+State = Delivery.State
+
+# What was read this short a time ago need not be read again before codes leave.
+FRESH = timedelta(seconds=15)
+UNPAID_AGAIN = timedelta(minutes=1)
+SHORT_AGAIN = timedelta(minutes=5)
+# After a lot without an answer: look, look again, and only then send the same lot once more.
+UNANSWERED_AGAIN = timedelta(seconds=30)
+UNANSWERED_FOR = timedelta(minutes=10)
+# (since it was submitted, pause): how often the result is asked for if no event brings it.
+RESULT_PAUSES = (
+    (timedelta(seconds=10), timedelta(seconds=10)),
+    (timedelta(minutes=10), timedelta(seconds=30)),
+    (timedelta(days=1), timedelta(minutes=5)),
+)
+
+
+# --- what the marketplace asks -------------------------------------------------------------------------------------
+
+
+def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrder) -> Delivery:
+    """Take in a request to deliver, after reading order and delivery back; the smaller quantity counts.
+
+    Raises NotFound when there is no such order or delivery there (the request was made up); then nothing is made here.
+    Safe to repeat, in any order: one delivery per order line and delivery id.
+    """
+    service = account.service()
+    service.plan(2, Urgency.DELIVERY)
+    order = intake.refresh(account, hint, service)
+    remote = service.fetch_delivery(request.order_id, request.delivery_id)
+    asked = [quantity for quantity in (remote.requested, request.quantity) if quantity is not None]
+    is_replacement = remote.is_replacement or request.is_replacement
+    with transaction.atomic():
+        line = order.lines.select_for_update().first()
+        if line is None:
+            raise PermanentError(f"Order {order} has no line to deliver", kind="invalid")
+        requested = _units_to_deliver(line, asked, is_replacement=is_replacement)
+        delivery, is_new = Delivery.objects.get_or_create(
+            line=line,
+            external_id=remote.delivery_id or request.delivery_id,
+            defaults={
+                "account": account,
+                "kind": remote.kind if remote.kind == request.kind else request.kind,
+                "requested": requested,
+                "is_replacement": is_replacement,
+                "case_id": request.case_id or remote.case_id,
+                "buyer_fields": dict(request.buyer_fields),
+                "requested_at": request.requested_at or timezone.now(),
+                "expires_at": remote.expires_at or request.expires_at,
+                "checked_at": timezone.now(),
+                "state": State.DUE,
+                "next_try_at": timezone.now(),
+            },
+        )
+        if is_new:
+            _tell_of_request(delivery, asked)
+            outgoing.wake(delivery)
+    return delivery
+
+
+def _units_to_deliver(line: OrderLine, asked: Sequence[int], *, is_replacement: bool) -> int:
+    """The smallest of what is asked for; never more than the order still lacks, unless it replaces bad codes."""
+    lacks = [] if is_replacement or not line.quantity else [line.quantity - line.refunded - line.delivered]
+    if not asked:
+        raise PermanentError(f"Order {line.order}: nobody says how many units are to be delivered", kind="invalid")
+    if (units := min(*asked, *lacks, asked[0])) < 1:
+        raise PermanentError(
+            f"Order {line.order} has all its {line.quantity} units, yet {max(asked)} more are asked for. Look at it there",
+            kind="conflict",
+        )
+    return units
+
+
+def _tell_of_request(delivery: Delivery, asked: Sequence[int]) -> None:
+    units = f"{delivery.requested} unit{'s' if delivery.requested != 1 else ''}"
+    why = f" as a replacement (case {delivery.case_id or 'without a number'})" if delivery.is_replacement else ""
+    facts = {"delivery": delivery.external_id, "case": delivery.case_id}
+    timeline.write(delivery.order, "requested", f"The marketplace asks for {units}{why}.", data=facts)
+    if len(set(asked)) > 1:
+        timeline.warn(
+            delivery.order,
+            "quantity",
+            f"The request says {max(asked)} units, the marketplace's own record {min(asked)}: the smaller number is sent.",
+        )
+
+
+def delivery_changed(account: Account, order_id: str, delivery_id: str) -> None:
+    """The result of a delivery may be known: look now. Safe to repeat."""
+    known = Delivery.objects.filter(account=account, line__order__external_id=order_id, external_id=delivery_id)
+    delivery = known.first()
+    if delivery is None:
+        raise NotFound(
+            f"The marketplace speaks of delivery {delivery_id} of order {order_id}, which is not known here",
+            kind="not_found",
+        )
+    if delivery.status in Delivery.OPEN:
+        outgoing.try_again(delivery)
+
+
+def deliver_now(order: Order) -> int:
+    """A person asks to go on with an order; returns how many deliveries were woken. Safe to repeat."""
+    waiting = Delivery.objects.filter(line__order=order).exclude(state=State.DONE)
+    return sum(outgoing.try_again(delivery) for delivery in waiting)
+
+
+def stock_came(product_id: int) -> int:
+    """Wake the deliveries that wait for this product's stock; returns how many. Safe to repeat."""
+    short = Delivery.objects.filter(line__product=product_id, status=Status.SHORT, state=State.DUE)
+    return sum(outgoing.try_again(delivery) for delivery in short.order_by("requested_at")[:100])
+
+
+# --- one step of a delivery ----------------------------------------------------------------------------------------
+
+
+def deliver(pk: int) -> bool:
+    """Take a delivery's next step; False when it is not due. Safe to repeat and to run at once."""
+    return outgoing.run(Delivery, pk, _step)
+
+
+def _step(delivery: Delivery) -> Again | None:
+    if delivery.kind != DeliveryKind.CODES:
+        raise PermanentError(
+            f"Order {delivery.order} is a top-up: charge the buyer's account by hand, with the data shown here,"
+            " then report it at the marketplace",
+            kind="manual",
+        )
+    service = delivery.account.service()
+    if _needs_reading(delivery):
+        service.plan(2 + _lots_left(delivery, service), Urgency.DELIVERY)
+        _read(delivery, service)
+    else:
+        service.plan(_lots_left(delivery, service), Urgency.DELIVERY)
+    if delivery.status not in Delivery.OPEN:
+        return None
+    again = _wait_or_stop(delivery)
+    if again or delivery.status == Status.STOPPED:
+        return again
+    if again := _unanswered(delivery, service):
+        return again
+    _pick(delivery)
+    _send_lots(delivery, service)
+    return _what_next(delivery)
+
+
+def _needs_reading(delivery: Delivery) -> bool:
+    is_fresh = delivery.checked_at is not None and timezone.now() - delivery.checked_at < FRESH
+    return not is_fresh or delivery.must_look or _items(delivery).filter(~Q(sent_at=None)).exists()
+
+
+def _lots_left(delivery: Delivery, service: MarketplaceService) -> int:
+    unsent = delivery.requested - _items(delivery).exclude(sent_at=None).count()
+    return -(-max(unsent, 0) // service.codes_per_call)
+
+
+def _items(delivery: Delivery) -> QuerySet[DeliveryItem]:
+    return DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None)
+
+
+def _read(delivery: Delivery, service: MarketplaceService) -> None:
+    """Read order and delivery, and draw the conclusions from what is said there."""
+    order = delivery.order
+    intake.refresh(delivery.account, RemoteOrder(external_id=order.external_id), service)
+    delivery.line.refresh_from_db()
+    remote = service.fetch_delivery(order.external_id, delivery.external_id)
+    delivery.checked_at = timezone.now()
+    delivery.status_word = remote.status_word[:60]
+    delivery.confirmed = remote.delivered if remote.delivered is not None else delivery.confirmed
+    delivery.expires_at = remote.expires_at or delivery.expires_at
+    delivery.save(update_fields=["checked_at", "status_word", "confirmed", "expires_at"])
+    _conclude(delivery, remote)
+
+
+def _conclude(delivery: Delivery, remote: RemoteDelivery) -> None:
+    sent = _items(delivery).exclude(sent_at=None)
+    # What arrived there was accepted, whatever became of the answer.
+    if delivery.confirmed >= sent.count():
+        sent.filter(accepted_at=None).update(accepted_at=timezone.now())
+    is_over = delivery.expires_at is not None and delivery.expires_at < timezone.now()
+    match remote.result:
+        case DeliveryResult.DELIVERED:
+            _finish(delivery)
+        case DeliveryResult.PARTIAL if sent.count() >= delivery.requested:
+            _close(delivery, Status.PARTIAL)
+        case DeliveryResult.UNFULFILLED if sent.exists():
+            _close(delivery, Status.UNFULFILLED)
+        case DeliveryResult.EXPIRED:
+            _close(delivery, Status.EXPIRED)
+        case _ if is_over and sent.count() < delivery.requested:
+            _close(delivery, Status.EXPIRED)
+
+
+def _finish(delivery: Delivery) -> None:
+    with transaction.atomic():
+        _withdraw_unsent(delivery)
+        sent = _items(delivery).exclude(sent_at=None)
+        sent.filter(accepted_at=None).update(accepted_at=timezone.now())
+        stock.mark_delivered(list(sent.values_list("code_id", flat=True)))
+        _set_status(delivery, Status.DELIVERED)
+        timeline.write(
+            delivery.order, "delivered", f"The marketplace confirms {delivery.confirmed or sent.count()} units."
+        )
+        if sent.count() < delivery.requested:
+            timeline.warn(
+                delivery.order,
+                "elsewhere",
+                f"Only {sent.count()} of {delivery.requested} units came from here: the others were delivered elsewhere.",
+            )
+
+
+def _close(delivery: Delivery, status: Status) -> None:
+    """The marketplace has ended it short of what was asked: what left stays gone, and a person decides."""
+    with transaction.atomic():
+        _withdraw_unsent(delivery)
+        _set_status(delivery, status)
+        text = (
+            f"The marketplace says “{delivery.status_word or status.label}”: {delivery.confirmed} of {delivery.requested}"
+            f" units arrived, {_items(delivery).count()} codes had left and are not sold again."
+        )
+        timeline.warn(delivery.order, status.value, text)
+    raise PermanentError(
+        f"{text} Look at the order there; if it needs new codes it will ask for them", kind=status.value
+    )
+
+
+def _withdraw_unsent(delivery: Delivery) -> None:
+    unsent = _items(delivery).filter(sent_at=None).select_for_update()
+    code_ids = list(unsent.values_list("code_id", flat=True))
+    _items(delivery).filter(code_id__in=code_ids).update(withdrawn_at=timezone.now())
+    stock.put_back(code_ids)
+
+
+def _set_status(delivery: Delivery, status: Status) -> None:
+    delivery.status = status
+    delivery.save(update_fields=["status"])
+
+
+def _wait_or_stop(delivery: Delivery) -> Again | None:
+    """Go on (None) only if the order may be delivered by what the marketplace says now."""
+    order = delivery.order
+    order.refresh_from_db()
+    if order.state in intake.TO_DELIVER or (delivery.is_replacement and order.state == OrderState.DELIVERED):
+        return None
+    has_sent = _items(delivery).exclude(sent_at=None).exists()
+    if order.state in intake.OVER or order.state == OrderState.DELIVERED:
+        with transaction.atomic():
+            _withdraw_unsent(delivery)
+            if not has_sent:
+                _set_status(delivery, Status.STOPPED)
+                timeline.warn(order, "stopped", f"Nothing is delivered: the order is {order.get_state_display()}.")
+    if delivery.status == Status.STOPPED:
+        return None
+    if has_sent and order.state in (OrderState.CANCELLED, OrderState.RETURNED):
+        raise PermanentError(
+            f"Order {order} is {order.get_state_display()}, yet codes had left for it. They are not sold again; settle it"
+            " with the marketplace",
+            kind="conflict",
+        )
+    if has_sent:
+        return Again(timezone.now() + _result_pause(delivery), "Handed over; waiting for the marketplace to confirm.")
+    because = (
+        f"Not delivered yet: the marketplace shows the order as “{order.status_word or order.get_state_display()}”."
+    )
+    return Again(timezone.now() + UNPAID_AGAIN, because)
+
+
+def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None:
+    """Deal with codes that were sent and whose arrival nobody confirms: look long, repeat the same lot once, then ask."""
+    lost = _items(delivery).exclude(sent_at=None).filter(accepted_at=None).order_by("pk")
+    first = lost.first()
+    if first is None:
+        return None
+    since = delivery.repeated_at or first.sent_at or timezone.now()
+    if timezone.now() - since < UNANSWERED_FOR:
+        because = f"{lost.count()} codes were sent and the answer never came; looking whether they arrived."
+        return Again(timezone.now() + UNANSWERED_AGAIN, because, is_unknown=True)
+    if delivery.repeated_at is not None:
+        raise PermanentError(
+            f"{lost.count()} codes of order {delivery.order} were sent twice and the marketplace shows neither. Ask there"
+            " whether the buyer has them, then press “Deliver now”",
+            kind="unanswered",
+        )
+    delivery.repeated_at = timezone.now()
+    delivery.save(update_fields=["repeated_at"])
+    timeline.warn(delivery.order, "repeated", f"{lost.count()} codes never arrived; the same codes are sent once more.")
+    try:
+        _send(delivery, list(lost[: service.codes_per_call]), service)
+    except TemporaryError:  # the repeat certainly did not arrive, so it is still to be made
+        delivery.repeated_at = None
+        delivery.save(update_fields=["repeated_at"])
+        raise
+    return None
+
+
+def _pick(delivery: Delivery) -> None:
+    """Take codes for what is still to be sent, and record them before anything leaves."""
+    with transaction.atomic():
+        line = OrderLine.objects.select_for_update().get(pk=delivery.line_id)
+        if line.product_id is None:
+            intake.link(line)
+            line.save(update_fields=["offer", "product"])
+        if line.product_id is None:
+            raise PermanentError(
+                f"Order {delivery.order}: offer {line.external_offer_id or '(not named)'} is not linked to a product of"
+                " ours. Choose the product on the offer's page, then press “Deliver now”",
+                kind="not_linked",
+            )
+        missing = delivery.requested - _items(delivery).count()
+        taken = stock.take(product_id=line.product_id, quantity=missing, hold_id=line.hold_id)
+        DeliveryItem.objects.bulk_create(DeliveryItem(delivery=delivery, code_id=code_id) for code_id in taken)
+        delivery.line = line
+
+
+def _send_lots(delivery: Delivery, service: MarketplaceService) -> None:
+    unsent = list(_items(delivery).filter(sent_at=None).order_by("pk"))
+    for start in range(0, len(unsent), service.codes_per_call):
+        lot = _mark_sent(unsent[start : start + service.codes_per_call])
+        if lot:
+            _send_first(delivery, lot, service)
+
+
+def _mark_sent(items: Sequence[DeliveryItem]) -> list[DeliveryItem]:
+    """Write down that codes are about to leave; those withdrawn by a cancellation in the meantime are left out."""
+    with transaction.atomic():
+        still = DeliveryItem.objects.select_for_update().filter(
+            pk__in=[item.pk for item in items], withdrawn_at=None, sent_at=None
+        )
+        lot = list(still.order_by("pk"))
+        now = timezone.now()
+        DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(sent_at=now)
+        stock.mark_sent([item.code_id for item in lot])
+        return lot
+
+
+def _send_first(delivery: Delivery, lot: Sequence[DeliveryItem], service: MarketplaceService) -> None:
+    try:
+        _send(delivery, lot, service)
+    except UnknownOutcome:
+        raise
+    except MarketplaceError:  # it certainly was not taken, so the lot has not left
+        with transaction.atomic():
+            DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(sent_at=None)
+            stock.unmark_sent([item.code_id for item in lot])
+        raise
+
+
+def _send(delivery: Delivery, lot: Sequence[DeliveryItem], service: MarketplaceService) -> None:
+    plain = codes.plaintexts([item.code_id for item in lot])
+    to_send = [CodeToSend(content=plain[item.code_id], reference=item.reference) for item in lot]
+    service.send_codes(delivery.order.external_id, delivery.external_id, to_send)
+    DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(accepted_at=timezone.now())
+    if delivery.submitted_at is None:
+        delivery.submitted_at = timezone.now()
+        delivery.save(update_fields=["submitted_at"])
+
+
+def _what_next(delivery: Delivery) -> Again:
+    sent = _items(delivery).exclude(sent_at=None).count()
+    missing = delivery.requested - sent
+    now = timezone.now()
+    if missing > 0:
+        because = f"{missing} of {delivery.requested} units are missing: no stock of {delivery.line.product}."
+        if delivery.status != Status.SHORT:
+            _set_status(delivery, Status.SHORT)
+            timeline.warn(delivery.order, "short", because)
+        return Again(now + SHORT_AGAIN, because)
+    if delivery.status != Status.SUBMITTED:
+        _set_status(delivery, Status.SUBMITTED)
+        timeline.write(delivery.order, "submitted", f"All {delivery.requested} units were handed to the marketplace.")
+    return Again(now + _result_pause(delivery), "Handed over; waiting for the marketplace to confirm.")
+
+
+def _result_pause(delivery: Delivery) -> timedelta:
+    now = timezone.now()
+    waited = now - (delivery.submitted_at or now)
+    for until, pause in RESULT_PAUSES:
+        if waited < until:
+            return pause
+    raise PermanentError(
+        f"The marketplace took the codes of order {delivery.order} a day ago and has not confirmed them. Ask there",
+        kind="unconfirmed",
+    )

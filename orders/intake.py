@@ -1,0 +1,214 @@
+"""Take an order in as the marketplace shows it, and set its units aside so that no other channel sells them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from inventory import stock
+from inventory.models import Offer
+from marketplaces.base import MarketplaceService
+from marketplaces.models import Account
+from marketplaces.types import OrderState, RemoteOrder, RemoteOrderLine, Urgency
+from orders import timeline
+from orders.models import Delivery, DeliveryItem, Order, OrderLine
+
+UNPAID_HOLD = timedelta(minutes=30)
+
+# What an order's state means for the units on it.
+UNPAID = frozenset({OrderState.AWAITING_PAYMENT, OrderState.ON_HOLD})
+TO_DELIVER = frozenset({OrderState.NEW, OrderState.READY_TO_SHIP})
+OVER = frozenset({OrderState.COMPLETED, OrderState.CANCELLED, OrderState.RETURNED})
+
+
+def refresh(account: Account, hint: RemoteOrder, service: MarketplaceService | None = None) -> Order:
+    """Read the order from its marketplace and take it in, with what only the notification knew.
+
+    Raises NotFound when there is no such order there; then nothing is made here. Safe to repeat, in any order.
+    """
+    if service is None:
+        service = account.service()
+        service.plan(1, Urgency.STOCK)
+    remote = service.fetch_order(hint.external_id)
+    return import_order(account=account, remote=with_hint(remote, hint), event_status_word=hint.status_word)
+
+
+def with_hint(remote: RemoteOrder, hint: RemoteOrder) -> RemoteOrder:
+    """Fill what reading an order does not tell, such as its offer, from the notification. What was read wins."""
+    hints = {line.external_id: line for line in hint.lines}
+    return replace(
+        remote,
+        payment_word=remote.payment_word or hint.payment_word,
+        fee=hint.fee if remote.fee is None else remote.fee,
+        refunded_amount=hint.refunded_amount if remote.refunded_amount is None else remote.refunded_amount,
+        buyer=remote.buyer or hint.buyer,
+        currency=remote.currency or hint.currency,
+        lines=[_line_with_hint(line, hints.get(line.external_id)) for line in remote.lines],
+    )
+
+
+def _line_with_hint(line: RemoteOrderLine, hint: RemoteOrderLine | None) -> RemoteOrderLine:
+    if hint is None:
+        return line
+    return replace(
+        line,
+        external_offer_id=line.external_offer_id or hint.external_offer_id,
+        external_product_id=line.external_product_id or hint.external_product_id,
+        quantity=hint.quantity if line.quantity is None else line.quantity,
+        unit_price=hint.unit_price if line.unit_price is None else line.unit_price,
+    )
+
+
+def import_order(*, account: Account, remote: RemoteOrder, event_status_word: str = "") -> Order:
+    """Insert or update an order by its id. It never goes back in time, and what was not said erases nothing.
+
+    One transaction. Safe to repeat and to run at once.
+    """
+    with transaction.atomic():
+        order, is_new = Order.objects.select_for_update().get_or_create(
+            account=account,
+            external_id=remote.external_id,
+            defaults={"ordered_at": remote.created_at or timezone.now()},
+        )
+        if is_new:
+            timeline.write(order, "created", "The order came in.")
+        if event_status_word:
+            order.event_status_word = event_status_word[:60]
+        if not _is_stale(order, remote):
+            _update(order, remote)
+        order.seen_at = timezone.now()
+        order.save()
+        lines = [_import_line(order, line) for line in remote.lines]
+        for line in lines:
+            set_aside(line)
+        if order.state in OVER:
+            stop_unsent(order)
+        return order
+
+
+def _is_stale(order: Order, remote: RemoteOrder) -> bool:
+    known = order.remote_updated_at
+    return known is not None and remote.updated_at is not None and remote.updated_at < known
+
+
+def _said(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None and value != ""}
+
+
+def _update(order: Order, remote: RemoteOrder) -> None:
+    before = order.state, order.state_detail
+    said = _said(
+        {
+            "status_word": remote.status_word[:60],
+            "state": remote.state,
+            "state_detail": remote.state_detail,
+            "payment_word": remote.payment_word[:60],
+            "currency": remote.currency,
+            "amount": remote.amount,
+            "fee": remote.fee,
+            "refunded_amount": remote.refunded_amount,
+            "buyer": remote.buyer[:200],
+            "remote_updated_at": remote.updated_at,
+        }
+    )
+    for name, value in said.items():
+        setattr(order, name, value)
+    order.raw = {**order.raw, **remote.raw}
+    if (order.state, order.state_detail) != before:
+        words = order.get_state_display() + (f" ({order.state_detail.replace('_', ' ')})" if order.state_detail else "")
+        timeline.write(order, "state", f"The marketplace shows it as {words}.", data={"word": remote.status_word})
+
+
+def _import_line(order: Order, remote: RemoteOrderLine) -> OrderLine:
+    line, _ = OrderLine.objects.get_or_create(order=order, external_id=remote.external_id)
+    said = _said(
+        {
+            "external_offer_id": remote.external_offer_id,
+            "external_product_id": remote.external_product_id,
+            "quantity": remote.quantity,
+            "delivered": remote.delivered,
+            "refunded": remote.refunded,
+            "unit_price": remote.unit_price,
+        }
+    )
+    for name, value in said.items():
+        setattr(line, name, value)
+    link(line)
+    line.save()
+    return line
+
+
+def link(line: OrderLine) -> None:
+    """Find our offer and product of a line, when they are not known yet. Does not save."""
+    if line.product_id is None and line.external_offer_id:
+        line.offer = Offer.objects.filter(account=line.order.account_id, external_id=line.external_offer_id).first()
+        line.product = line.offer.product if line.offer else None
+
+
+def set_aside(line: OrderLine) -> None:
+    """Hold what the line may still take: unpaid for a limited time, paid until delivered or cancelled. Safe to repeat."""
+    if line.product_id is None:
+        return
+    order = line.order
+    open_units = units_to_come(line)
+    if order.state not in UNPAID | TO_DELIVER or open_units == 0:
+        let_go(line)
+        return
+    is_unpaid = order.state in UNPAID
+    if is_unpaid and order.ordered_at + UNPAID_HOLD < timezone.now():
+        let_go(line)
+        return
+    held = stock.hold(
+        product_id=line.product_id,
+        quantity=open_units,
+        reference=f"order line {line.pk}",
+        account_id=order.account_id,
+        until=order.ordered_at + UNPAID_HOLD if is_unpaid else None,
+        may_be_short=True,
+    ).hold
+    if not is_unpaid and held.until is not None:
+        held.until = None
+        held.save(update_fields=["until"])
+    if line.hold_id != held.pk:
+        line.hold = held
+        line.save(update_fields=["hold"])
+
+
+def let_go(line: OrderLine) -> None:
+    """Release what is held for the line. Safe to repeat."""
+    if line.hold_id is None:
+        return
+    stock.release(line.hold_id)
+    line.hold = None
+    line.save(update_fields=["hold"])
+
+
+def units_to_come(line: OrderLine) -> int:
+    """Units bought that are neither refunded, nor delivered as the marketplace counts, nor picked by us."""
+    picked = DeliveryItem.objects.filter(delivery__line=line, delivery__is_replacement=False, withdrawn_at=None).count()
+    return max(line.quantity - line.refunded - max(picked, line.delivered), 0)
+
+
+def stop_unsent(order: Order) -> int:
+    """Return codes that were picked for a closed order and have not left; what left stays gone. Safe to repeat.
+
+    A worker that sends at this moment marks its codes first: one of the two comes second and finds nothing to do.
+    """
+    with transaction.atomic():
+        unsent = DeliveryItem.objects.select_for_update().filter(
+            delivery__line__order=order,
+            delivery__is_replacement=False,
+            delivery__status__in=Delivery.OPEN,
+            sent_at=None,
+            withdrawn_at=None,
+        )
+        code_ids = list(unsent.values_list("code_id", flat=True))
+        if not code_ids:
+            return 0
+        DeliveryItem.objects.filter(code_id__in=code_ids, withdrawn_at=None).update(withdrawn_at=timezone.now())
+        stock.put_back(code_ids)
+        timeline.write(order, "withdrawn", f"{len(code_ids)} codes that had not left went back to stock.")
+        return len(code_ids)

@@ -1,0 +1,135 @@
+"""Check our own books. Reads only; calls nobody; says what is wrong in words a person can act on."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from inventory.models import Batch, Code, Hold, Product
+from marketplaces.types import OrderState
+from orders.models import Delivery, DeliveryItem, Order
+
+State = Code.State
+# A paid order for which nobody asked us to deliver for so long was forgotten by somebody.
+FORGOTTEN_AFTER = timedelta(days=1)
+MOST = 100  # problems of one kind that are named one by one
+
+
+@dataclass
+class Report:
+    checked: dict[str, int] = field(default_factory=dict)
+    problems: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_ok(self) -> bool:
+        return not self.problems
+
+    def as_json(self) -> dict[str, Any]:
+        return {"ok": self.is_ok, "checked": self.checked, "problems": self.problems}
+
+
+Problem = dict[str, Any]
+
+
+def verify() -> Report:
+    """Run every check; never raises for what it finds. Safe to run at any moment, also while sales go on."""
+    report = Report(
+        checked={
+            "products": Product.objects.count(),
+            "codes": Code.objects.count(),
+            "orders": Order.objects.count(),
+            "deliveries": Delivery.objects.count(),
+        }
+    )
+    for check in CHECKS:
+        for number, problem in enumerate(check()):
+            if number == MOST:
+                report.problems.append({"check": problem["check"], "text": f"more than {MOST} of this kind"})
+                break
+            report.problems.append(problem)
+    return report
+
+
+def _problem(check: str, text: str, **facts: Any) -> Problem:
+    return {"check": check, "text": text, **facts}
+
+
+def batches_add_up() -> Iterator[Problem]:
+    """Every code that was imported is still in exactly one state: none vanished, none came from nowhere."""
+    for batch in Batch.objects.annotate(there=Count("codes")).exclude(imported=F("there")):
+        yield _problem(
+            "conservation",
+            f"Batch {batch}: {batch.imported} codes were imported, {batch.there} are in stock's books.",
+            batch=batch.pk,
+        )
+
+
+def no_code_twice() -> Iterator[Problem]:
+    """No code stands in two deliveries."""
+    twice = (
+        DeliveryItem.objects.filter(withdrawn_at=None).values("code").annotate(times=Count("pk")).filter(times__gt=1)
+    )
+    for row in twice[: MOST + 1]:
+        yield _problem("code twice", f"Code {row['code']} stands in {row['times']} deliveries.", code=row["code"])
+
+
+def codes_are_accounted_for() -> Iterator[Problem]:
+    """A code that is out of the pool has a reason, and one that is in the pool has none to be out."""
+    item = DeliveryItem.objects.filter(code=OuterRef("pk"), withdrawn_at=None)
+    codes = Code.objects.annotate(has_item=Exists(item))
+    stray = codes.filter(Q(state__in=[State.SENT, State.DELIVERED]) | Q(state=State.HELD, hold=None), has_item=False)
+    for code in stray.only("pk", "state")[: MOST + 1]:
+        yield _problem(
+            "stray code", f"Code {code.pk} is {code.state}, but stands in no delivery and no hold.", code=code.pk
+        )
+    for code in codes.filter(state=State.AVAILABLE, has_item=True).only("pk")[: MOST + 1]:
+        yield _problem("sold code", f"Code {code.pk} stands in a delivery and is for sale again.", code=code.pk)
+
+
+def holds_are_honest() -> Iterator[Problem]:
+    """A hold that was released holds nothing."""
+    codes = Code.objects.filter(hold=OuterRef("pk"))
+    for hold in Hold.objects.exclude(released_at=None).filter(Exists(codes))[: MOST + 1]:
+        yield _problem("released hold", f"The hold “{hold}” was released and still holds codes.", hold=hold.pk)
+
+
+def deliveries_send_what_was_asked() -> Iterator[Problem]:
+    """No delivery has more codes than were asked for, and none that is finished has codes nobody accounts for."""
+    live = Count("items", filter=Q(items__withdrawn_at=None))
+    for delivery in Delivery.objects.annotate(codes=live).filter(codes__gt=F("requested"))[: MOST + 1]:
+        yield _problem(
+            "too many",
+            f"Delivery {delivery} has {delivery.codes} codes for {delivery.requested} units.",
+            delivery=delivery.pk,
+        )
+
+
+def nothing_is_forgotten() -> Iterator[Problem]:
+    """What is open will be taken up again, and a paid order has somebody who works on it."""
+    asleep = Delivery.objects.filter(status__in=Delivery.OPEN, state=Delivery.State.DONE)
+    for delivery in asleep[: MOST + 1]:
+        yield _problem(
+            "asleep", f"Delivery {delivery} is open, but nothing will take it up again.", delivery=delivery.pk
+        )
+    paid = Order.objects.filter(
+        state__in=[OrderState.NEW, OrderState.READY_TO_SHIP], seen_at__lt=timezone.now() - FORGOTTEN_AFTER
+    )
+    for order in paid.exclude(lines__deliveries__isnull=False)[: MOST + 1]:
+        yield _problem(
+            "forgotten",
+            f"Order {order} was paid over a day ago and nobody asked for its delivery.",
+            order=order.external_id,
+        )
+
+
+CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
+    batches_add_up,
+    no_code_twice,
+    codes_are_accounted_for,
+    holds_are_honest,
+    deliveries_send_what_was_asked,
+    nothing_is_forgotten,
+)
