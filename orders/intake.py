@@ -1,6 +1,6 @@
-"""Take an order in as the marketplace shows it, and set its units aside so that no other channel sells them."""
+"""Take in what the marketplace shows and asks: orders, whose units are set aside for them, and requests to deliver."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,9 +10,11 @@ from django.utils import timezone
 
 from inventory import stock
 from inventory.models import Offer
+from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
+from marketplaces.exceptions import PermanentError
 from marketplaces.models import Account
-from marketplaces.types import OrderState, RemoteOrder, RemoteOrderLine, Urgency
+from marketplaces.types import DeliveryRequest, OrderState, RemoteOrder, RemoteOrderLine, Urgency
 from orders import timeline
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
@@ -212,3 +214,69 @@ def stop_unsent(order: Order) -> int:
         stock.put_back(code_ids)
         timeline.write(order, "withdrawn", f"{len(code_ids)} codes that had not left went back to stock.")
         return len(code_ids)
+
+
+def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrder) -> Delivery:
+    """Take in a request to deliver, after reading order and delivery back; the smaller quantity counts.
+
+    Raises NotFound when there is no such order or delivery there (the request was made up); then nothing is made here.
+    Safe to repeat, in any order: one delivery per order line and delivery id.
+    """
+    service = account.service()
+    service.plan(2, Urgency.DELIVERY)
+    order = refresh(account, hint, service)
+    remote = service.fetch_delivery(request.order_id, request.delivery_id)
+    asked = [quantity for quantity in (remote.requested, request.quantity) if quantity is not None]
+    is_replacement = remote.is_replacement or request.is_replacement
+    with transaction.atomic():
+        line = order.lines.select_for_update().first()
+        if line is None:
+            raise PermanentError(f"Order {order} has no line to deliver", kind="invalid")
+        requested = _units_to_deliver(line, asked, is_replacement=is_replacement)
+        delivery, is_new = Delivery.objects.get_or_create(
+            line=line,
+            external_id=remote.delivery_id or request.delivery_id,
+            defaults={
+                "account": account,
+                "kind": remote.kind if remote.kind == request.kind else request.kind,
+                "requested": requested,
+                "is_replacement": is_replacement,
+                "case_id": request.case_id or remote.case_id,
+                "buyer_fields": dict(request.buyer_fields),
+                "requested_at": request.requested_at or timezone.now(),
+                "expires_at": remote.expires_at or request.expires_at,
+                "checked_at": timezone.now(),
+                "state": Delivery.State.DUE,
+                "next_try_at": timezone.now(),
+            },
+        )
+        if is_new:
+            _tell_of_request(delivery, asked)
+            outgoing.wake(delivery)
+    return delivery
+
+
+def _units_to_deliver(line: OrderLine, asked: Sequence[int], *, is_replacement: bool) -> int:
+    """The smallest of what is asked for; never more than the order still lacks, unless it replaces bad codes."""
+    lacks = [] if is_replacement or not line.quantity else [line.quantity - line.refunded - line.delivered]
+    if not asked:
+        raise PermanentError(f"Order {line.order}: nobody says how many units are to be delivered", kind="invalid")
+    if (units := min(*asked, *lacks, asked[0])) < 1:
+        raise PermanentError(
+            f"Order {line.order} has all its {line.quantity} units, yet {max(asked)} more are asked for. Look at it there",
+            kind="conflict",
+        )
+    return units
+
+
+def _tell_of_request(delivery: Delivery, asked: Sequence[int]) -> None:
+    units = f"{delivery.requested} unit{'s' if delivery.requested != 1 else ''}"
+    why = f" as a replacement (case {delivery.case_id or 'without a number'})" if delivery.is_replacement else ""
+    facts = {"delivery": delivery.external_id, "case": delivery.case_id}
+    timeline.write(delivery.order, "requested", f"The marketplace asks for {units}{why}.", data=facts)
+    if len(set(asked)) > 1:
+        timeline.warn(
+            delivery.order,
+            "quantity",
+            f"The request says {max(asked)} units, the marketplace's own record {min(asked)}: the smaller number is sent.",
+        )

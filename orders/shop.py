@@ -23,7 +23,7 @@ class OurShop:
         claims.record_reopening(self.account, hint, event_id)
 
     def delivery_requested(self, request: DeliveryRequest, hint: RemoteOrder) -> None:
-        fulfilment.request_delivery(self.account, request, hint)
+        intake.request_delivery(self.account, request, hint)
 
     def delivery_changed(self, order_id: str, delivery_id: str) -> None:
         fulfilment.delivery_changed(self.account, order_id, delivery_id)
