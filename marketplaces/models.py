@@ -26,8 +26,10 @@ class Account(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True, help_text="What you call it, such as “Main shop”.")
     marketplace = models.CharField(max_length=40, choices=services.choices)
-    base_url = models.URLField(
-        blank=True, help_text="Only when the marketplace told you another host than its usual one. Empty is right."
+    base_url = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="Only when the marketplace told you another host than its usual one. Empty is right.",
     )
     credentials = EncryptedField(default=dict, blank=True)
     webhook_secrets = EncryptedField(default=list, blank=True)

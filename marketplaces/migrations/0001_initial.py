@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(help_text='What you call it, such as “Main shop”.', max_length=100, unique=True)),
                 ('marketplace', models.CharField(choices=marketplaces.services.choices, max_length=40)),
-                ('base_url', models.URLField(blank=True, help_text='Only when the marketplace told you another host than its usual one. Empty is right.')),
+                ('base_url', models.CharField(blank=True, help_text='Only when the marketplace told you another host than its usual one. Empty is right.')),
                 ('credentials', backoffice.crypto.EncryptedField(blank=True, default=dict)),
                 ('webhook_secrets', backoffice.crypto.EncryptedField(blank=True, default=list)),
                 ('options', models.JSONField(blank=True, default=dict)),
