@@ -6,6 +6,7 @@ One method is one operation and mostly one HTTP request. Every method may raise 
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 
 from marketplaces.exceptions import Unsupported
@@ -14,16 +15,21 @@ from marketplaces.shop import Shop
 from marketplaces.types import (
     Call,
     CodeToSend,
+    CompetingOffer,
     Connection,
+    Earnings,
     DeliveryIssue,
     Field,
     Health,
     Notice,
     OfferContent,
+    PurchasedKey,
     RemoteDelivery,
+    RemoteJob,
     RemoteOffer,
     RemoteOrder,
     RemoteProduct,
+    RemotePurchase,
     Reply,
     UploadedCode,
     Urgency,
@@ -141,6 +147,55 @@ class MarketplaceService:
         Safe to repeat.
         """
         raise self._unsupported("delete_uploaded")
+
+    # --- jobs and prices ----------------------------------------------------------------------------------------
+
+    def fetch_job(self, job_id: str) -> RemoteJob:
+        """Read how far the marketplace's own work is. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("fetch_job")
+
+    def simulate_price(self, product_id: str, price: Decimal) -> Earnings:
+        """Ask what a price would mean for the buyer and for us. Safe to repeat."""
+        raise self._unsupported("simulate_price")
+
+    def fetch_bestsellers(self, *, category: str = "", platform: str = "") -> Iterator[RemoteProduct]:
+        """Read what sells well there, page by page. Safe to repeat."""
+        raise self._unsupported("fetch_bestsellers")
+
+    def fetch_competing_offers(self, product_id: str) -> Iterator[CompetingOffer]:
+        """Read other sellers' offers of a product. Safe to repeat."""
+        raise self._unsupported("fetch_competing_offers")
+
+    # --- buying ---------------------------------------------------------------------------------------------------
+
+    def search_products(self, text: str = "", *, page: int = 1) -> Sequence[RemoteProduct]:
+        """Read one page of what can be bought, with price and stock. Safe to repeat."""
+        raise self._unsupported("search_products")
+
+    def get_product(self, product_id: str) -> RemoteProduct:
+        """Read one product with its price and stock. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("get_product")
+
+    def create_purchase(self, product_id: str, *, max_price: Decimal, currency: str) -> RemotePurchase:
+        """Order one key for at most `max_price`. It costs nothing until it is paid; an unpaid one lapses by itself."""
+        raise self._unsupported("create_purchase")
+
+    def fetch_purchase(self, purchase_id: str) -> RemotePurchase:
+        """Read a purchase. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("fetch_purchase")
+
+    def pay_purchase(self, purchase_id: str) -> None:
+        """Pay. Not safe to repeat: after UnknownOutcome call fetch_purchase first."""
+        raise self._unsupported("pay_purchase")
+
+    def fetch_purchased_key(self, purchase_id: str) -> bytes:
+        """Read the key's answer as it came; it may be given only once, so store it before looking into it."""
+        raise self._unsupported("fetch_purchased_key")
+
+    @classmethod
+    def read_purchased_key(cls, body: bytes) -> PurchasedKey:
+        """Find the key in a stored answer. Raises PermanentError when there is none."""
+        raise Unsupported(f"{cls.label} sells us no keys", kind="unsupported", operation="read_purchased_key")
 
     # --- orders and deliveries -----------------------------------------------------------------------------------
 

@@ -80,6 +80,25 @@ class OfferStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class JobState(StrEnum):
+    """Where a marketplace's own long work stands."""
+
+    OPEN = "open"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+class PurchaseState(StrEnum):
+    """Where something that we buy stands at the marketplace."""
+
+    CREATED = "created"
+    PENDING = "pending"
+    COMPLETE = "complete"
+    UNKNOWN = "unknown"
+
+
 # --- what calls us -------------------------------------------------------------------------------------------
 
 
@@ -155,6 +174,9 @@ class RemoteProduct:
     category: str = ""
     brand: str = ""
     region: str = ""
+    price: Decimal | None = None  # the lowest at which it can be bought there now
+    currency: str = ""
+    available: int | None = None
     raw: Json = field(default_factory=dict, repr=False)
 
 
@@ -191,6 +213,7 @@ class RemoteOffer:
     min_quantity: int | None = None
     low_stock_at: int | None = None
     attributes: Json = field(default_factory=dict)
+    job_id: str = ""  # the change is done when this job is
     raw: Json = field(default_factory=dict, repr=False)
 
 
@@ -280,6 +303,64 @@ class UploadedCode:
     state: UploadedState = UploadedState.UNKNOWN
     state_word: str = ""
     created_at: datetime | None = None
+
+
+# --- jobs, prices, purchases -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RemoteJob:
+    """Work that the marketplace goes on with after its answer. `reason` says why it failed, `warning` what to know."""
+
+    external_id: str
+    state: JobState = JobState.UNKNOWN
+    status_word: str = ""
+    resource_id: str = ""
+    reason: str = ""
+    warning: str = ""
+    raw: Json = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Earnings:
+    """What a price means: what the buyer pays and what is left for us, in `currency`. None means "not said"."""
+
+    currency: str
+    buyer_pays: Decimal | None = None
+    we_get: Decimal | None = None
+    business_buyer_pays: Decimal | None = None
+    business_we_get: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class CompetingOffer:
+    """Somebody else's offer of a product."""
+
+    external_id: str
+    price: Decimal | None
+    currency: str
+    seller: str = ""
+    rating: int | None = None
+
+
+@dataclass(frozen=True)
+class RemotePurchase:
+    """Something that we buy there, as the marketplace shows it."""
+
+    external_id: str
+    state: PurchaseState = PurchaseState.UNKNOWN
+    status_word: str = ""
+    price: Decimal | None = None
+    currency: str = ""
+    raw: Json = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class PurchasedKey:
+    """A key that we bought. With `is_file` the content is a file's, or a link, as it was received."""
+
+    content: str = field(repr=False)
+    is_file: bool = False
 
 
 # --- accounts --------------------------------------------------------------------------------------------------
