@@ -14,14 +14,17 @@ from marketplaces.types import Urgency
 # The part of the burst that each urgency may use up, so that a read never takes a delivery's place.
 SHARES = {Urgency.DELIVERY: 1.0, Urgency.STOCK: 0.8, Urgency.PRICE: 0.6, Urgency.CATALOGUE: 0.4}
 
-# GREATEST and LEAST have other names on SQLite, where they are MAX and MIN of several values.
-_GRANT = """
-UPDATE marketplaces_budget
-   SET used_until = {greatest}({least}(used_until, %(now)s + %(window)s), %(now)s) + %(cost)s
- WHERE account_id = %(account)s
-   AND {greatest}({least}(used_until, %(now)s + %(window)s), %(now)s) + %(cost)s <= %(now)s + %(allowed)s
-"""
+# Further ahead than a burst and this, a row was written by a clock that was wrong: it does not count.
+CLOCK_SLACK = 60.0
 
+# Standard SQL has no greatest of two numbers that both databases know, so it is spelled out.
+_BASE = "CASE WHEN used_until BETWEEN %(now)s AND %(latest)s THEN used_until ELSE %(now)s END"
+_GRANT = f"""
+UPDATE marketplaces_budget
+   SET used_until = {_BASE} + %(cost)s
+ WHERE account_id = %(account)s AND {_BASE} + %(cost)s <= %(now)s + %(allowed)s
+"""  # noqa: S608  (no value of anybody's)
+_WAIT = f"SELECT {_BASE} + %(cost)s - %(now)s - %(allowed)s FROM marketplaces_budget WHERE account_id = %(account)s"  # noqa: S608
 _FIRST = "INSERT INTO marketplaces_budget (account_id, used_until) VALUES (%(account)s, 0) ON CONFLICT DO NOTHING"
 
 
@@ -30,26 +33,24 @@ def take(
 ) -> float:
     """Grant `requests` and return 0.0, or grant nothing and return the seconds after which to ask again.
 
-    A clock that was put back can delay by one burst at the most. Safe to call from any number of processes.
+    A clock that is put back delays by CLOCK_SLACK at the most. Safe to call from any number of processes.
     """
     now, step = time.time(), 60 / per_minute
     # A plan larger than the share must still be possible once the account has been quiet.
     allowed = max(SHARES[urgency] * burst * step, requests * step)
-    window = max(burst * step, allowed)
     values: dict[str, str | float] = {
         "account": account_id.hex if connection.vendor == "sqlite" else str(account_id),
         "now": now,
-        "window": window,
+        "latest": now + max(burst * step, allowed) + CLOCK_SLACK,
         "cost": requests * step,
         "allowed": allowed,
     }
-    names = ("MAX", "MIN") if connection.vendor == "sqlite" else ("GREATEST", "LEAST")
     with connection.cursor() as cursor:
         # An account's first request makes its row; a race for it ends in the same row.
         cursor.execute(_FIRST, values)
-        cursor.execute(_GRANT.format(greatest=names[0], least=names[1]), values)
+        cursor.execute(_GRANT, values)
         if cursor.rowcount:
             return 0.0
-        cursor.execute("SELECT used_until FROM marketplaces_budget WHERE account_id = %(account)s", values)
-        used_until = min(float(cursor.fetchone()[0]), now + window)
-    return max(used_until + requests * step - now - allowed, step / 10)
+        cursor.execute(_WAIT, values)
+        (wait,) = cursor.fetchone()
+    return max(float(wait), step / 10)
