@@ -5,6 +5,7 @@ from pathlib import Path
 import environ
 
 from backoffice import environment as read
+from backoffice import theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -143,6 +144,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 LOGIN_URL = "admin:login"
+UNFOLD = theme.UNFOLD
 
 ON_HTTPS = PUBLIC_BASE_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = ON_HTTPS

@@ -1,0 +1,103 @@
+"""The admin's look: its title, colours and sidebar. Read by the settings, so it imports no model."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+
+def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
+    names = [f"{app}.{verb}_{model}" for verb in ("view", "change")]
+    return lambda request: any(request.user.has_perm(name) for name in names)
+
+
+def _page(title: str, icon: str, model: str) -> dict[str, Any]:
+    """One line of the sidebar: the list of a model, for those who may see it."""
+    app, name = model.split(".")
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
+        "permission": _may_view(app, name),
+    }
+
+
+NAVIGATION = [
+    {
+        "title": "Sales",
+        "separator": True,
+        "collapsible": False,
+        "items": [
+            _page("Orders", "receipt_long", "orders.order"),
+            _page("Deliveries", "outbox", "orders.delivery"),
+            _page("Timeline", "timeline", "orders.orderevent"),
+        ],
+    },
+    {
+        "title": "Stock",
+        "separator": True,
+        "collapsible": False,
+        "items": [
+            _page("Products", "inventory_2", "inventory.product"),
+            _page("Offers", "sell", "inventory.offer"),
+            _page("Codes", "key", "inventory.code"),
+            _page("Batches", "package_2", "inventory.batch"),
+            _page("Suppliers", "local_shipping", "inventory.supplier"),
+            _page("Holds", "lock_clock", "inventory.hold"),
+            _page("Reveals", "visibility", "inventory.codereveal"),
+        ],
+    },
+    {
+        "title": "Marketplaces",
+        "separator": True,
+        "collapsible": False,
+        "items": [
+            _page("Accounts", "storefront", "marketplaces.account"),
+            _page("Events received", "call_received", "marketplaces.webhookevent"),
+            _page("Calls", "call_made", "marketplaces.apicall"),
+            _page("Catalogue", "menu_book", "marketplaces.catalogueproduct"),
+        ],
+    },
+    {
+        "title": "Operations",
+        "separator": True,
+        "collapsible": False,
+        "items": [
+            _page("Queue", "stacks", "django_q.ormq"),
+            _page("Failed tasks", "error", "django_q.failure"),
+            _page("Finished tasks", "task_alt", "django_q.success"),
+            _page("Schedules", "schedule", "django_q.schedule"),
+            _page("Users", "person", "auth.user"),
+            _page("Groups", "group", "auth.group"),
+        ],
+    },
+]
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Back office",
+    "SITE_HEADER": "Back office",
+    "SITE_SUBHEADER": "Codes, offers, orders",
+    "SITE_SYMBOL": "storefront",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97% .014 190)",
+            "100": "oklch(94% .035 190)",
+            "200": "oklch(89% .065 190)",
+            "300": "oklch(82% .095 190)",
+            "400": "oklch(72% .11 192)",
+            "500": "oklch(61% .1 194)",
+            "600": "oklch(52% .088 196)",
+            "700": "oklch(44% .074 198)",
+            "800": "oklch(37% .06 200)",
+            "900": "oklch(31% .05 202)",
+            "950": "oklch(23% .04 204)",
+        },
+    },
+    "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": NAVIGATION},
+}

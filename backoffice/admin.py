@@ -1,0 +1,359 @@
+"""The ground of every admin page: BaseAdmin, the paginator that does not count, and columns that many lists share.
+
+Staff and the queue, whose models are not ours, are registered on it here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.utils import model_ngettext, quote
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group, User
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.core.paginator import Paginator
+from django.db import connections
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.text import Truncator
+from django_q import admin as q2
+from django_q.models import Failure, OrmQ, Schedule, Success
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.decorators import display
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from backoffice import money
+
+# Posted with an action that was pressed on an object's own page; its value is that object's primary key.
+FROM_PAGE = "_from_page"
+
+Column = Callable[[Any], Any]
+
+
+# --- the paginator -------------------------------------------------------------------------------------------
+
+
+class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
+    """Counts at most 10,001 rows; without a filter PostgreSQL's own estimate stands for a big table.
+
+    Page numbers end at 100, which also spares the database deep offsets.
+    """
+
+    COUNTED = 10_001
+    LAST_PAGE = 100
+    template_name = "admin/pagination_estimated.html"
+
+    @cached_property
+    def count(self) -> int:
+        rows = cast("QuerySet[Any]", self.object_list)
+        estimate = self._estimate(rows)
+        return estimate if estimate >= self.COUNTED else rows.order_by().values("pk")[: self.COUNTED].count()
+
+    @cached_property
+    def num_pages(self) -> int:
+        return min(super().num_pages, self.LAST_PAGE)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.count < self.COUNTED
+
+    def _estimate(self, rows: "QuerySet[Any]") -> int:
+        connection = connections[rows.db]
+        if connection.vendor != "postgresql" or rows.query.where or rows.query.is_sliced or rows.query.distinct:
+            return 0
+        with connection.cursor() as cursor:
+            table = connection.ops.quote_name(rows.model._meta.db_table)
+            cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
+            return int(cursor.fetchone()[0])
+
+
+# --- columns that many lists share ---------------------------------------------------------------------------
+
+# unfold's colours for the states of everything that goes out.
+OUTGOING = {"due": "info", "in_flight": "info", "done": "success", "unknown": "warning", "needs_attention": "danger"}
+
+
+def badge(field: str, colours: Mapping[str, str], description: str = "") -> Column:
+    """Show a choice as a coloured label; a value without a colour stays grey."""
+
+    def column(row: Any) -> tuple[str, str] | None:
+        value = getattr(row, field)
+        return (value, getattr(row, f"get_{field}_display")()) if value else None
+
+    return _column(column, field, description, label=_Colours(colours), ordering=field)
+
+
+class _Colours(dict[str, str]):
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def price(field: str, description: str = "", currency: str = "currency") -> Column:
+    """Show an amount with its currency, rounded to what is paid."""
+
+    def column(row: Any) -> str | None:
+        return money.display(getattr(row, field), getattr(row, currency)) or None
+
+    return _column(column, field, description, ordering=field)
+
+
+def age(field: str, description: str = "") -> Column:
+    """Show how long ago something was."""
+
+    def column(row: Any) -> Any:
+        at = getattr(row, field)
+        return naturaltime(at) if at else None
+
+    return _column(column, field, description, ordering=field)
+
+
+def short(field: str, description: str = "", length: int = 60) -> Column:
+    """Show the beginning of a long text."""
+
+    def column(row: Any) -> str:
+        return Truncator(getattr(row, field)).chars(length)
+
+    return _column(column, field, description)
+
+
+def preformatted(field: str, description: str = "") -> Column:
+    """Show a text as it is, on an object's page. For texts that hold no secret."""
+
+    def column(row: Any) -> str:
+        return in_lines(getattr(row, field))
+
+    return _column(column, field, description)
+
+
+def in_lines(text: str) -> str:
+    return render_to_string("admin/preformatted.html", {"text": text})
+
+
+def link(view: str, text: str, *args: Any, query: str = "") -> str:
+    """A link to another page of the admin."""
+    url = reverse(view, args=args)
+    return render_to_string("admin/link.html", {"url": f"{url}?{query}" if query else url, "text": text})
+
+
+def _column(function: Column, field: str, description: str, **facts: Any) -> Column:
+    function.__name__ = field  # it becomes the cell's class
+    words = description or field.removesuffix("_at").replace("_", " ")
+    return cast(Column, display(function, description=words, **facts))
+
+
+# --- the admin classes ---------------------------------------------------------------------------------------
+
+
+class BaseAdmin(ModelAdmin):  # type: ignore[misc]
+    """What every list and every form of ours has in common.
+
+    `buttons` names actions that also stand on an object's page; those in `page_only` do not stand in the list's menu.
+    A button posts the action for that one object, so both are the same code with the same permission.
+    """
+
+    paginator = EstimatingPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 200
+    list_filter_submit = True
+    list_fullwidth = True
+    warn_unsaved_form = True
+    change_form_outer_before_template = "admin/buttons.html"
+    buttons: Sequence[str] = ()
+    page_only: Sequence[str] = ()
+
+    def get_buttons(self, request: HttpRequest, row: Any) -> Sequence[str]:
+        """Name the buttons that make sense for this row now."""
+        return self.buttons
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        context = {**(extra_context or {}), "from_page": FROM_PAGE, "page_buttons": []}
+        row = self.get_object(request, object_id) if object_id and request.method == "GET" else None
+        if row is not None:
+            context |= self.get_page_context(request, row)
+            allowed = self.get_actions(request)
+            wanted = self.get_buttons(request, row)
+            context["page_buttons"] = [(name, allowed[name][2]) for name in wanted if name in allowed]
+        return super().changeform_view(request, object_id, form_url, context)
+
+    def get_page_context(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+        """Add what an object's page shows beside its fields."""
+        return {}
+
+    def get_action_choices(self, request: HttpRequest, default_choices: Any = ()) -> list[tuple[str, str]]:
+        choices = super().get_action_choices(request, list(default_choices))
+        if FROM_PAGE in request.POST:
+            return cast("list[tuple[str, str]]", choices)
+        return [choice for choice in choices if choice[0] not in self.page_only]
+
+    def response_action(self, request: HttpRequest, queryset: "QuerySet[Any]") -> Any:
+        response = super().response_action(request, queryset)
+        if FROM_PAGE not in request.POST or not isinstance(response, HttpResponseRedirect):
+            return response
+        return HttpResponseRedirect(self.where_from(request))
+
+    def where_from(self, request: HttpRequest) -> str:
+        """The address where an action was chosen: the object's page, or the list with its filters."""
+        if FROM_PAGE not in request.POST:
+            return request.get_full_path()
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return reverse(name, args=[quote(request.POST[FROM_PAGE])])
+
+    def ask(
+        self,
+        request: HttpRequest,
+        queryset: "QuerySet[Any]",
+        *,
+        form: forms.Form,
+        title: str,
+        facts: Sequence[str] = (),
+        is_dangerous: bool = False,
+    ) -> HttpResponse:
+        """Show a form between an action and its work; it posts the same action again, with the form's fields."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "facts": facts,
+            "form": form,
+            "rows": list(queryset[:10]),
+            "is_dangerous": is_dangerous,
+            "kept": _kept(request),
+            "cancel": self.where_from(request),
+        }
+        return TemplateResponse(request, "admin/ask.html", context)
+
+    def tell(self, request: HttpRequest, count: int, text: str) -> None:
+        """Say what an action did: `{rows}` in `text` becomes "3 offers"."""
+        rows = f"{count} {model_ngettext(self.opts, count)}"
+        self.message_user(request, text.format(rows=rows), messages.SUCCESS if count else messages.WARNING)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Write what the form changed and nothing else: a worker may have written other columns meanwhile."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        columns = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=[name for name in form.changed_data if name in columns])
+
+
+def answer(request: HttpRequest) -> Any:
+    """The data for the form of an `ask` page: None when the page was not shown yet."""
+    return request.POST if "answered" in request.POST else None
+
+
+def _kept(request: HttpRequest) -> list[tuple[str, str]]:
+    """What the first post of an action said, to be said again with the form: the action and the chosen rows."""
+    names = ("action", "select_across", FROM_PAGE, ACTION_CHECKBOX_NAME)
+    return [(name, value) for name in names for value in request.POST.getlist(name)]
+
+
+class ReadOnlyMixin:
+    """Evidence: it can be looked at, and by nobody be added, changed or deleted."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class EvidenceAdmin(ReadOnlyMixin, BaseAdmin):
+    warn_unsaved_form = False
+
+
+class EvidenceInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
+    extra = 0
+    can_delete = False
+    show_change_link = False
+
+
+# --- staff ---------------------------------------------------------------------------------------------------
+
+admin.site.unregister([User, Group])
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, BaseAdmin):  # type: ignore[misc, type-arg]
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    search_fields = ("username__startswith", "email__startswith")
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", age("last_login", "last seen"))
+    list_select_related = ()
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin, BaseAdmin):  # type: ignore[misc]
+    search_fields = ("name__startswith",)
+
+
+# --- the queue: django-q2's own tables, to look at and to run a failed task once more --------------------------
+
+admin.site.unregister([Success, Failure, Schedule, OrmQ])
+
+
+@admin.register(OrmQ)
+class QueueAdmin(q2.QueueAdmin, EvidenceAdmin):  # type: ignore[misc]
+    """The wake-ups that wait. A wake-up that is lost costs a minute: the sweep sends another."""
+
+    list_display = ("func", "args", age("lock", "due"), "task_id")
+    list_filter = ()
+    ordering = ("lock",)
+
+
+class _TaskAdmin(EvidenceAdmin):
+    search_fields = ("name__startswith", "func__startswith")
+    ordering = ("-stopped",)
+    fields = ("name", "func", "args", "kwargs", "started", "stopped", "success", "result", "attempt_count")
+
+
+@admin.register(Success)
+class SuccessAdmin(q2.TaskAdmin, _TaskAdmin):  # type: ignore[misc]
+    list_display = ("func", "args", age("stopped", "finished"), "time_taken")
+    list_filter = ("func",)
+    search_fields = _TaskAdmin.search_fields
+    actions = ()
+
+
+@admin.register(Failure)
+class FailureAdmin(q2.FailAdmin, _TaskAdmin):  # type: ignore[misc]
+    list_display = ("func", "args", age("stopped", "failed"), "short_result")
+    list_filter = ("func",)
+    search_fields = _TaskAdmin.search_fields
+    actions = ("run_again",)
+    buttons = ("run_again",)
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("django_q.change_failure"))
+
+    @admin.action(description="Run again", permissions=["run"])
+    def run_again(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        count = len(queryset)
+        q2.resubmit_task(self, request, queryset)
+        self.tell(request, count, "{rows} sent to the queue again; a new failure would show up here.")
+
+
+@admin.register(Schedule)
+class ScheduleAdmin(q2.ScheduleAdmin, EvidenceAdmin):  # type: ignore[misc]
+    """What runs by the clock. Written by `migrate` from settings.SCHEDULES, so a change here would not last."""
+
+    list_display = ("name", "func", "minutes", age("next_run"), "get_last_run", "get_success")
+    list_display_links = ("name",)
+    list_filter = ()

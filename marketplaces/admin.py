@@ -1,0 +1,248 @@
+"""Accounts and the evidence of what came in and went out."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, short
+from marketplaces import masking, outgoing, services
+from marketplaces.base import MarketplaceService
+from marketplaces.exceptions import ConfigurationError, MarketplaceError
+from marketplaces.forms import CREDENTIAL, OPTION, WRITTEN, AccountForm
+from marketplaces.models import Account, ApiCall, CatalogueProduct, WebhookEvent
+
+BODY_SHOWN = 20_000
+# Methods of a service that are not operations of its marketplace.
+NO_OPERATION = frozenset({"supports", "plan", "code_problem"})
+
+
+class MarketplaceFilter(DropdownFilter):
+    title = parameter_name = "marketplace"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return services.choices()
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        return queryset.filter(marketplace=self.value()) if self.value() else queryset
+
+
+def supported(service: type[MarketplaceService]) -> list[str]:
+    """Name in plain words what a marketplace can do, read off its class."""
+    names = [name for name, member in vars(MarketplaceService).items() if callable(member)]
+    operations = [name for name in names if not name.startswith("_") and name not in NO_OPERATION]
+    return [name.replace("_", " ") for name in operations if service.supports(name)]
+
+
+def check_connection(account: Account) -> tuple[int, str]:
+    """Ask the marketplace for its cheapest read; returns a message level and what was found, for people."""
+    try:
+        health = account.service().check()
+    except ConfigurationError as error:
+        account.has_trouble(str(error))
+        return messages.ERROR, f"{account}: {error}"
+    except MarketplaceError as error:
+        return messages.ERROR, f"{account}: {error}"
+    works = health.reachable and health.authenticated and health.usable
+    if works:
+        account.works()
+    found = "the connection works." if works else "the connection does not work yet."
+    return messages.SUCCESS if works else messages.ERROR, " ".join([f"{account}: {found}", *health.details])
+
+
+@admin.register(Account)
+class AccountAdmin(BaseAdmin):
+    """One account's page: its form is what its marketplace declares. Secrets go in and never come out."""
+
+    list_display = ("name", "marketplace", "kind", "condition", age("last_success_at"), "refused_calls")
+    list_filter = (MarketplaceFilter, "is_enabled", "is_sandbox")
+    list_select_related = ()
+    search_fields = ("name",)
+    form = AccountForm
+    readonly_fields = (
+        "marketplace_name", "address", "can_do", "trouble", "trouble_since", "last_success_at", "refused_calls",
+        "last_refused", "last_refused_at", "sales_held", "sales_held_by", "sales_held_reason",
+    )  # fmt: skip
+    actions: Sequence[str] = ("check_now",)
+    buttons: Sequence[str] = ("check_now",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # its orders and evidence hang on it: it is switched off instead
+
+    # --- columns and facts -----------------------------------------------------------------------------------
+
+    @display(label={"play": "warning"}, description="kind")
+    def kind(self, account: Account) -> str:
+        return "play" if account.is_sandbox else ""
+
+    @display(label={"works": "success", "trouble": "danger", "sales on hold": "warning", "new": "info"})
+    def condition(self, account: Account) -> str:
+        facts = {
+            "off": not account.is_enabled,
+            "trouble": account.trouble,
+            "sales on hold": account.sales_held,
+            "works": account.last_success_at,
+        }
+        return next((word for word, is_so in facts.items() if is_so), "new")
+
+    @display(description="marketplace")
+    def marketplace_name(self, account: Account) -> str:
+        return account.service_class.label
+
+    @display(description="webhook address")
+    def address(self, account: Account) -> str:
+        return render_to_string("admin/copyable.html", {"text": account.hook_url})
+
+    @display(description="supports")
+    def can_do(self, account: Account) -> str:
+        return ", ".join(supported(account.service_class)) or "nothing yet"
+
+    # --- the form --------------------------------------------------------------------------------------------
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """First the marketplace is chosen, since the fields depend on it; then they are asked."""
+        if request.GET.get("marketplace") in services.all_services() or not self.has_add_permission(request):
+            return super().add_view(request, form_url, extra_context)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Add account",
+            "marketplaces": services.choices(),
+        }
+        return TemplateResponse(request, "admin/marketplaces/account/choose.html", context)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change, **{**kwargs, "fields": AccountForm.Meta.fields})
+        form.slug = obj.marketplace if obj else request.GET.get("marketplace", "")
+        return form
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        slug = obj.marketplace if obj else request.GET.get("marketplace", "")
+        service = services.get_service(slug)
+        facts = (
+            ("name", "marketplace_name", "is_sandbox", "is_enabled") if obj else ("name", "is_sandbox", "is_enabled")
+        )
+        if obj and not self.has_change_permission(request, obj):
+            return [(None, {"fields": facts}), ("Options", {"fields": ("options",)}), *self._health()]
+        secrets = [CREDENTIAL + field.name for field in service.credentials]
+        forget = ["forget_webhook_secrets"] if obj and obj.webhook_secrets else []
+        options = [OPTION + field.name for field in service.options]
+        hook = ("address",) if obj else ()
+        sets = [
+            (None, {"fields": facts}),
+            ("Credentials", {"fields": (*secrets, "webhook_secret", *forget)}),
+            ("Addresses", {"fields": (*hook, "registered_url", "base_url")}),
+            ("Options", {"fields": options}),
+        ]
+        return [*sets, *self._health()] if obj else sets
+
+    def _health(self) -> list[tuple[str, dict[str, Any]]]:
+        calls = ("trouble", "trouble_since", "last_success_at", "refused_calls", "last_refused", "last_refused_at")
+        sales = ("sales_held", "sales_held_by", "sales_held_reason")
+        return [("Health", {"fields": calls}), ("Sales", {"fields": (*sales, "can_do")})]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if not change:
+            obj.save()
+        elif form.changed_data:
+            obj.save(update_fields=[*AccountForm.Meta.fields, *WRITTEN])
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
+        text = f"{obj} is set up. Give the webhook address below to the marketplace, then check the connection."
+        self.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:marketplaces_account_change", args=[obj.pk]))
+
+    # --- actions ---------------------------------------------------------------------------------------------
+
+    @admin.action(description="Check connection", permissions=["change"])
+    def check_now(self, request: HttpRequest, queryset: "QuerySet[Account]") -> None:
+        for account in queryset:
+            level, text = check_connection(account)
+            self.message_user(request, text, level)
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(EvidenceAdmin):
+    list_display = (
+        "__str__", "account", age("received_at"), "source", badge("state", OUTGOING), "repeats", "failure",
+    )  # fmt: skip
+    list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter), "source")
+    list_select_related = ("account",)
+    search_fields = ("subject__startswith",)
+    search_help_text = "Beginning of an order's or offer's id"
+    ordering = ("-received_at",)
+    fields = (
+        "account", "kind", "subject", "source", "received_at", "happened_at", "repeats", "event_id", "state", "attempts",
+        "next_try_at", "failure", "last_error", "method", "path", "headers", "masked_body",
+    )  # fmt: skip
+    actions = ("process_again",)
+    buttons = ("process_again",)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).defer("body", "headers")
+
+    def has_process_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("marketplaces.change_webhookevent"))
+
+    @display(description="body, masked")
+    def masked_body(self, event: WebhookEvent) -> str:
+        raw = event.body.encode("latin-1")
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            return f"{len(raw)} bytes that are no JSON"  # what can't be read can't be masked
+        account = event.account
+        masked = masking.mask_json(body, account.service_class.secret_keys)
+        text = json.dumps(masked, indent=2, ensure_ascii=False)
+        return in_lines(masking.scrub(text, [*account.credentials.values(), *account.webhook_secrets])[:BODY_SHOWN])
+
+    @admin.action(description="Process again", permissions=["process"])
+    def process_again(self, request: HttpRequest, queryset: "QuerySet[WebhookEvent]") -> None:
+        count = sum(outgoing.try_again(event) for event in queryset)
+        self.tell(request, count, "{rows} will be processed again now; the state shows the result.")
+
+
+@admin.register(ApiCall)
+class ApiCallAdmin(EvidenceAdmin):
+    list_display = ("operation", "account", "about", "outcome", "milliseconds", age("started_at"))
+    list_filter = (("account", RelatedDropdownFilter),)
+    list_select_related = ("account",)
+    search_fields = ("about__startswith",)
+    search_help_text = "Beginning of an order's or offer's id"
+    ordering = ("-started_at",)
+    fields = (
+        "account", "operation", "about", "method", "url", "status", "error", "milliseconds", "started_at",
+        "request_shown", "response_shown",
+    )  # fmt: skip
+
+    request_shown = staticmethod(preformatted("request", "request, masked"))
+    response_shown = staticmethod(preformatted("response", "answer, masked"))
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).defer("request", "response")
+
+    @display(label={"ok": "success", "failed": "danger"})
+    def outcome(self, call: ApiCall) -> tuple[str, str]:
+        is_ok = call.status is not None and call.status < 400 and not call.error
+        return "ok" if is_ok else "failed", call.error or str(call.status or "no answer")
+
+
+@admin.register(CatalogueProduct)
+class CatalogueProductAdmin(EvidenceAdmin):
+    list_display = (short("name"), "marketplace", "external_id", "category", "brand", "region", age("seen_at"))
+    list_filter = (MarketplaceFilter,)
+    list_select_related = ()
+    search_fields = ("name", "external_id__exact")
+    search_help_text = "A word of the name, or the exact id"
+    fields = ("marketplace", "external_id", "name", "category", "brand", "region", "seen_at", "raw")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).defer("raw")

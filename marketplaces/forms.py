@@ -1,0 +1,132 @@
+"""The account form: built from what its marketplace declares, so a new marketplace needs no form of its own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from marketplaces import services
+from marketplaces.models import Account
+from marketplaces.types import Field
+
+CREDENTIAL, OPTION = "credential_", "option_"
+STORED = "Stored. Leave this empty to keep it."
+
+
+def secret_field(label: str, help_text: str, *, is_stored: bool, required: bool) -> forms.CharField:
+    """A field that is written and never shown: empty keeps what is stored."""
+    widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
+    text = f"{help_text} {STORED}".strip() if is_stored else help_text
+    return forms.CharField(label=label, help_text=text, required=required and not is_stored, widget=widget)
+
+
+def option_field(field: Field) -> forms.Field:
+    """The form field for an option; a number keeps to its bounds, a choice to its words."""
+    facts: dict[str, Any] = {"label": field.label, "help_text": field.help_text, "initial": field.default}
+    if isinstance(field.default, bool):
+        return forms.BooleanField(**facts, required=False, widget=UnfoldBooleanSwitchWidget())
+    if field.choices:
+        choices = [(choice, choice) for choice in field.choices]
+        return forms.ChoiceField(**facts, choices=choices, widget=UnfoldAdminSelectWidget())
+    facts["required"] = field.required and field.default != ""
+    if field.is_number:
+        facts |= {"min_value": field.minimum, "max_value": field.maximum}
+        return forms.IntegerField(**facts, widget=UnfoldAdminIntegerFieldWidget())
+    return forms.CharField(**facts, widget=UnfoldAdminTextInputWidget())
+
+
+class AccountForm(forms.ModelForm):
+    """One account of the marketplace `slug`, which the admin class sets before it makes the form."""
+
+    slug = ""
+
+    class Meta:
+        model = Account
+        fields = ("name", "is_sandbox", "is_enabled", "base_url", "registered_url")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        account: Account = self.instance
+        self.service = services.get_service(self.slug)
+        for field in self.service.credentials:
+            is_stored = bool(account.credentials.get(field.name))
+            self.fields[CREDENTIAL + field.name] = secret_field(
+                field.label, field.help_text, is_stored=is_stored, required=False
+            )
+        for field in self.service.options:
+            self.fields[OPTION + field.name] = option_field(field)
+            self.initial[OPTION + field.name] = account.options.get(field.name, field.default)
+        count = len(account.webhook_secrets)
+        self.fields["webhook_secret"] = secret_field(
+            "Webhook secret",
+            "Only where the marketplace gives you one. A new one is used beside the older ones.",
+            is_stored=bool(count),
+            required=False,
+        )
+        if count:
+            self.fields["forget_webhook_secrets"] = forms.BooleanField(
+                label="Forget older webhook secrets",
+                help_text=f"{count} stored. Tick this when the marketplace no longer signs with them.",
+                required=False,
+                widget=UnfoldBooleanSwitchWidget(),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        self.credentials = self._credentials(data)
+        for field in self.service.credentials:
+            if field.required and not self.credentials.get(field.name):
+                self.add_error(CREDENTIAL + field.name, f"{self.service.label} needs the {field.label}.")
+        return data
+
+    def _credentials(self, data: dict[str, Any]) -> dict[str, str]:
+        typed = {field.name: data.get(CREDENTIAL + field.name) or "" for field in self.service.credentials}
+        given = {name: value for name, value in typed.items() if value}
+        play = dict(self.service.sandbox_credentials) if data.get("is_sandbox") else {}
+        return {**play, **self.instance.credentials, **given}
+
+    def _options(self) -> dict[str, Any]:
+        """What differs from the marketplace's defaults, and what an older version stored."""
+        chosen = {field.name: (self.cleaned_data[OPTION + field.name], field.default) for field in self.service.options}
+        kept = {name: value for name, value in self.instance.options.items() if name not in chosen}
+        return kept | {name: value for name, (value, default) in chosen.items() if value != default}
+
+    def _webhook_secrets(self) -> list[str]:
+        given = self.cleaned_data["webhook_secret"]
+        older = [] if self.cleaned_data.get("forget_webhook_secrets") else self.instance.webhook_secrets
+        return list(dict.fromkeys([*([given] if given else []), *older]))
+
+    def save(self, commit: bool = True) -> Account:
+        """Put the form's answers on the account; a change clears its trouble, since it may have mended it."""
+        account: Account = self.instance
+        account.marketplace = self.slug
+        account.credentials = self.credentials
+        account.options = self._options()
+        account.webhook_secrets = self._webhook_secrets()
+        if self.changed_data:
+            account.trouble, account.trouble_since = "", None
+        return super().save(commit)
+
+    def names(self, prefix: str) -> Iterator[str]:
+        return (name for name in self.fields if name.startswith(prefix))
+
+
+# What save() may have written, beside the fields of Meta.
+WRITTEN = ("credentials", "options", "webhook_secrets", "trouble", "trouble_since")
+
+
+class ReasonForm(forms.Form):
+    """Why somebody does something that others will ask about."""
+
+    reason = forms.CharField(
+        max_length=300,
+        widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
+        help_text="Others will read it beside your name.",
+    )

@@ -1,0 +1,309 @@
+"""Orders and their deliveries: one page that shows everything, with the one button that is needed now."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.utils.formats import localize
+from django.utils.text import Truncator
+from django.utils.timezone import localtime
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RelatedDropdownFilter,
+)
+from unfold.decorators import display
+
+from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, badge, link, price, short
+from inventory.admin import CodeAdmin
+from inventory.models import Code
+from marketplaces import outgoing
+from marketplaces.models import ApiCall
+from orders import fulfilment, timeline
+from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine
+
+ORDER_STATES = {
+    "awaiting_payment": "warning", "on_hold": "warning", "new": "info", "ready_to_ship": "info", "delivered": "primary",
+    "completed": "success", "cancelled": "danger", "returned": "danger", "unknown": "warning",
+}  # fmt: skip
+DELIVERY_STATUSES = {
+    "requested": "info", "short": "warning", "submitted": "info", "delivered": "success", "partial": "warning",
+    "unfulfilled": "danger", "expired": "danger", "stopped": "warning",
+}  # fmt: skip
+CALLS_SHOWN = 50
+CODES_SHOWN = 20  # for each delivery; its own page has them all
+DELIVERIES_FOUND = 50
+
+
+class AttentionFilter(DropdownFilter):
+    title = "attention"
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("needed", "A delivery needs attention"), ("disputed", "Disputed")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        filters = {"needed": Q(needs_attention=True), "disputed": Q(is_disputed=True)}
+        return queryset.filter(filters.get(self.value() or "", Q()))
+
+
+class LineInline(EvidenceInline):
+    model = OrderLine
+    fields = readonly_fields = (
+        "external_id", "product", "offer", "quantity", "delivered", "refunded", "unit_price",
+    )  # fmt: skip
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("product", "offer__product", "order")
+
+
+class TimelineInline(EvidenceInline):
+    model = OrderEvent
+    fields = readonly_fields = ("at", "level", "kind", "text")
+    verbose_name_plural = "timeline"
+    per_page = 100
+
+
+@admin.register(Order)
+class OrderAdmin(EvidenceAdmin):
+    """The mirror of an order and all we did for it. It is read, never edited: the truth is at the marketplace."""
+
+    list_display = (
+        "external_id", age("ordered_at", "ordered"), "account", badge("state", ORDER_STATES), "status_word", "products",
+        "units", price("amount"), "attention",
+    )  # fmt: skip
+    list_filter = (
+        ("state", ChoicesDropdownFilter), AttentionFilter, ("account", RelatedDropdownFilter),
+        ("lines__product", AutocompleteSelectFilter),
+    )  # fmt: skip
+    list_select_related = ("account",)
+    search_fields = ("external_id__startswith",)
+    search_help_text = "Beginning of the order's id, or a whole delivery id"
+    ordering = ("-ordered_at",)
+    fieldsets = (
+        (None, {"fields": ("account", "external_id", "state", "status_word", "event_status_word", "payment_word")}),
+        ("Money", {"fields": ("paid", "fee_shown", "refunded_shown", "is_disputed", "buyer")}),
+        ("Times", {"fields": ("ordered_at", "remote_updated_at", "seen_at")}),
+        ("What the marketplace sent", {"fields": ("raw",), "classes": ("collapse",)}),
+    )
+    inlines = (LineInline, TimelineInline)
+    change_form_after_template = "admin/orders/order/evidence.html"
+    actions = ("deliver_now", "settle")
+    buttons = ("deliver_now", "settle")
+
+    paid = staticmethod(price("amount", "amount"))
+    fee_shown = staticmethod(price("fee", "fee"))
+    refunded_shown = staticmethod(price("refunded_amount", "refunded"))
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        stuck = Delivery.objects.filter(line__order=OuterRef("pk"), state=Delivery.State.NEEDS_ATTENTION)
+        lines = Prefetch("lines", OrderLine.objects.select_related("product").order_by("pk"))
+        return (
+            super().get_queryset(request).defer("raw").annotate(needs_attention=Exists(stuck)).prefetch_related(lines)
+        )
+
+    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> Any:
+        """Find by the order's id or by a delivery's; each asks its own index, which an OR over a join would not."""
+        by_delivery = Delivery.objects.filter(external_id=search_term.strip()).values_list("line__order_id", flat=True)
+        orders = list(by_delivery[:DELIVERIES_FOUND]) if search_term else []
+        if not orders:
+            return super().get_search_results(request, queryset, search_term)
+        return queryset.filter(Q(pk__in=orders) | Q(external_id__startswith=search_term.strip())), False
+
+    def get_page_context(self, request: HttpRequest, row: Order) -> dict[str, Any]:
+        return {"deliveries": _deliveries_table(row), "calls": _calls_table(row)}
+
+    def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
+        is_open = Delivery.objects.filter(line__order=row).exclude(state=Delivery.State.DONE).exists()
+        return [name for name, is_of_use in (("deliver_now", is_open), ("settle", row.is_disputed)) if is_of_use]
+
+    def has_deliver_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("orders.deliver_order"))
+
+    @display
+    def products(self, order: Order) -> str:
+        names = [str(line.product or line.external_product_id or "unknown product") for line in order.lines.all()]
+        return ", ".join(dict.fromkeys(names))
+
+    @display
+    def units(self, order: Order) -> int:
+        return sum(line.quantity for line in order.lines.all())
+
+    @display(label={"needed": "danger", "disputed": "warning"})
+    def attention(self, order: Any) -> list[str] | str:
+        if order.needs_attention:
+            return "needed"
+        return "disputed" if order.is_disputed else ""
+
+    @admin.action(description="Deliver now", permissions=["deliver"])
+    def deliver_now(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
+        woken = sum(fulfilment.deliver_now(order) for order in queryset)
+        text = "A worker goes on with {0} now; the timeline shows what comes of it."
+        deliveries = f"{woken} deliver{'y' if woken == 1 else 'ies'}"
+        self.tell(request, woken, text.format(deliveries) if woken else "Nothing waits to be delivered in {rows}.")
+
+    @admin.action(description="Settled", permissions=["deliver"])
+    def settle(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
+        disputed = list(queryset.filter(is_disputed=True))
+        for order in disputed:
+            settle(order, by=request.user.get_username())
+        self.tell(request, len(disputed), "{rows} settled; the flag is off until the buyer reports again.")
+
+
+def _deliveries_table(order: Order) -> dict[str, Any]:
+    rows = Delivery.objects.filter(line__order=order).defer("buyer_fields").order_by("pk")
+    return {
+        "headers": ["delivery", "status", "work", "units", "codes", "problem"],
+        "rows": [
+            [
+                link("admin:orders_delivery_change", str(row), row.pk),
+                row.get_status_display(),
+                row.get_state_display(),
+                f"{row.confirmed} of {row.requested}",
+                render_to_string("admin/orders/order/codes.html", {"items": row.items.all()[:CODES_SHOWN]}),
+                Truncator(row.last_error).chars(120),
+            ]
+            for row in rows.prefetch_related(Prefetch("items", DeliveryItem.objects.order_by("pk")))
+        ],
+    }
+
+
+def _calls_table(order: Order) -> dict[str, Any]:
+    calls = ApiCall.objects.filter(account=order.account_id, about=order.external_id).order_by("-started_at")
+    return {
+        "headers": ["when", "operation", "outcome", "took"],
+        "rows": [
+            [
+                localize(localtime(call.started_at)),
+                link("admin:marketplaces_apicall_change", call.operation, call.pk),
+                call.error or call.status or "no answer",
+                f"{call.milliseconds} ms",
+            ]
+            for call in calls.defer("request", "response")[:CALLS_SHOWN]
+        ],
+    }
+
+
+def settle(order: Order, *, by: str) -> None:
+    """Take the flag of a dispute off, on the record. Safe to repeat."""
+    if Order.objects.filter(pk=order.pk, is_disputed=True).update(is_disputed=False):
+        timeline.write(order, "settled", f"{by} settled the dispute.")
+
+
+class ItemInline(EvidenceInline):
+    model = DeliveryItem
+    fields = readonly_fields = ("code_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at")
+    verbose_name_plural = "codes"
+    ordering = ("pk",)
+    per_page = 100
+
+    @display(description="code")
+    def code_link(self, item: DeliveryItem) -> str:
+        return link("admin:inventory_code_change", f"code {item.code_id}", item.code_id)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(EvidenceAdmin):
+    list_display = (
+        "external_id", "order_id_shown", "account", badge("status", DELIVERY_STATUSES), badge("state", OUTGOING),
+        "requested", "confirmed", "missing", "failure", short("last_error", "problem", 50), age("requested_at", "asked"),
+    )  # fmt: skip
+    list_filter = (
+        ("state", ChoicesDropdownFilter), ("status", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+    )  # fmt: skip
+    list_select_related = ("account", "line__order")
+    search_fields = ("external_id__startswith",)
+    search_help_text = "Beginning of the delivery's id"
+    ordering = ("-pk",)
+    inlines = (ItemInline,)
+    actions = ("deliver_now",)
+    buttons = ("deliver_now",)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).defer("buyer_fields", "line__order__raw")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        what = ("external_id", "order_link", "account", "kind", "status", "status_word", "is_replacement", "case_id")
+        units = ("requested", "confirmed", "missing")
+        work = ("state", "failure", "last_error", "attempts", "next_try_at")
+        times = ("requested_at", "expires_at", "checked_at", "submitted_at", "repeated_at")
+        sets = [(None, what), ("Units", units), ("State", work), ("Times", times)]
+        if obj and self.has_deliver_permission(request) and obj.buyer_fields:
+            sets.insert(1, ("For the top-up, from the buyer", ("buyer_fields_shown",)))
+        return [(name, {"fields": fields}) for name, fields in sets]
+
+    def get_buttons(self, request: HttpRequest, row: Delivery) -> Sequence[str]:
+        return () if row.state == Delivery.State.DONE else self.buttons
+
+    def has_deliver_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("orders.deliver_order"))
+
+    @display(description="order", ordering="line__order__external_id")
+    def order_id_shown(self, delivery: Delivery) -> str:
+        return str(delivery.order)
+
+    @display(description="order")
+    def order_link(self, delivery: Delivery) -> str:
+        return link("admin:orders_order_change", str(delivery.order), delivery.order.pk)
+
+    @display
+    def missing(self, delivery: Delivery) -> int:
+        return max(delivery.requested - delivery.confirmed, 0)
+
+    @display(description="data")
+    def buyer_fields_shown(self, delivery: Delivery) -> str:
+        return "\n".join(f"{name}: {value}" for name, value in delivery.buyer_fields.items())
+
+    @admin.action(description="Deliver now", permissions=["deliver"])
+    def deliver_now(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
+        count = sum(outgoing.try_again(row) for row in queryset.exclude(state=Delivery.State.DONE))
+        self.tell(request, count, "A worker goes on with {rows} now; the order's timeline shows what comes of it.")
+
+
+@admin.register(OrderEvent)
+class OrderEventAdmin(EvidenceAdmin):
+    list_display = ("at", "order", badge("level", {"warning": "warning"}), "kind", short("text", length=120))
+    list_filter = (("level", ChoicesDropdownFilter),)
+    list_select_related = ("order",)
+    search_fields = ("order__external_id__exact",)
+    search_help_text = "An order's id"
+    ordering = ("-pk",)
+    fields = ("order", "at", "level", "kind", "text", "event_id", "data")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).defer("order__raw")
+
+
+# --- where a code went ---------------------------------------------------------------------------------------
+
+admin.site.unregister(Code)
+
+
+class CodeDeliveryInline(EvidenceInline):
+    model = DeliveryItem
+    fields = readonly_fields = ("delivery_link", "order_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at")
+    verbose_name_plural = "delivered in"
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        rows = super().get_queryset(request).select_related("delivery__line__order", "code")
+        return rows.defer("delivery__buyer_fields", "code__sealed", "code__index", "delivery__line__order__raw")
+
+    @display(description="delivery")
+    def delivery_link(self, item: DeliveryItem) -> str:
+        return link("admin:orders_delivery_change", str(item.delivery), item.delivery_id)
+
+    @display(description="order")
+    def order_link(self, item: DeliveryItem) -> str:
+        return link("admin:orders_order_change", str(item.delivery.order), item.delivery.order.pk)
+
+
+@admin.register(Code)
+class TraceableCodeAdmin(CodeAdmin):
+    """The code's page, with the orders it went to, which the floor below knows nothing of."""
+
+    inlines = (*CodeAdmin.inlines, CodeDeliveryInline)

@@ -1,0 +1,109 @@
+"""A small back office as it looks on a busy day: rows of every kind, with secrets planted where secrets lie."""
+
+import json
+from datetime import timedelta
+from decimal import Decimal
+
+from django.contrib.auth.models import Permission, User
+from django.utils import timezone
+
+from backoffice import crypto
+from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, code_binding
+from marketplaces.models import Account, ApiCall, CatalogueProduct, WebhookEvent
+from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine
+
+CODE = "PLANTED-CODE-7Q2W-9E4R"
+CREDENTIAL = "planted-credential-9f3a7c"
+WEBHOOK_SECRET = "planted-webhook-secret-51d"
+BUYER_FIELD = "planted-buyer-login"
+SECRETS = (CODE, CREDENTIAL, WEBHOOK_SECRET, BUYER_FIELD)
+
+TITLES = ("Nightfall Protocol (PC)", "Harbour Tycoon 2", "Echoes of Ymir – Deluxe", "Wallet card 50 EUR", "Season pass")
+
+
+def staff(name: str = "worker", *permissions: str) -> User:
+    """A member of staff with just these permissions, each as "app.codename"."""
+    user = User.objects.create_user(name, password="a-long-password-1", is_staff=True)
+    for permission in permissions:
+        app, codename = permission.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    return user
+
+
+def sealed_code(product: Product, batch: Batch, text: str, pk: int, **fields: object) -> Code:
+    sealed = crypto.encrypt(text.encode(), code_binding(pk))
+    index = crypto.blind_index(text)
+    return Code.objects.create(pk=pk, product=product, batch=batch, sealed=sealed, index=index, position=pk, **fields)
+
+
+def account(name: str = "Main shop", **fields: object) -> Account:
+    return Account.objects.create(
+        name=name,
+        marketplace="g2g",
+        credentials={"api_key": CREDENTIAL, "secret": CREDENTIAL, "user_id": "1000001"},
+        webhook_secrets=[WEBHOOK_SECRET],
+        **fields,
+    )
+
+
+def product_row(number: int, on: Account) -> Offer:
+    """A product, a batch of two codes and an offer of it."""
+    product = Product.objects.create(sku=f"GAME-{number:03}", name=TITLES[number % len(TITLES)])
+    supplier, _ = Supplier.objects.get_or_create(name="Keys & Co")
+    batch = Batch.objects.create(
+        product=product, supplier=supplier, reference=f"INV-{number}", cost="4.2000", currency="EUR", imported=2
+    )
+    for offset in (1, 2):
+        sealed_code(product, batch, f"{CODE}-{number}-{offset}", 1000 * (number + 1) + offset)
+    Hold.objects.create(product=product, account=on, reference=f"order-{number}")
+    CatalogueProduct.objects.create(marketplace="g2g", external_id=f"p-{number}", name=product.name, raw={"id": number})
+    return Offer.objects.create(
+        account=on, product=product, external_id=f"G{number:08}", external_product_id=f"p-{number}",
+        title=f"{product.name} – instant delivery", price="9.9900", currency="USD", pushed_quantity=2, seen_quantity=2,
+        seen_status="live",
+    )  # fmt: skip
+
+
+def order_row(number: int, offer: Offer) -> Order:
+    """An order with a line, a delivery that needs attention, its code, its timeline and its evidence."""
+    now = timezone.now() - timedelta(minutes=7 * number)
+    on = offer.account
+    order = Order.objects.create(
+        account=on, external_id=f"{1700000000 + number}ORDER", state="ready_to_ship", status_word="start_deal",
+        payment_word="paid", currency="USD", amount=Decimal("19.98"), ordered_at=now, buyer="buyer-17",
+        is_disputed=number % 4 == 1, raw={"order_id": number},
+    )  # fmt: skip
+    line = OrderLine.objects.create(
+        order=order, external_id="1", offer=offer, product=offer.product, quantity=2, unit_price="9.99"
+    )
+    delivery = Delivery.objects.create(
+        account=on, line=line, external_id=f"D{number:07}", requested=2, confirmed=0, status="short",
+        state="needs_attention", failure="unconfirmed", kind="top_up", buyer_fields={"login": BUYER_FIELD},
+        last_error=f"Order {order} waits: no stock of {offer.product}. Import codes, then press “Deliver now”.",
+    )  # fmt: skip
+    code = offer.product.codes.order_by("pk").first()
+    Code.objects.filter(pk=code.pk).update(state="sent")
+    DeliveryItem.objects.create(delivery=delivery, code=code, sent_at=now)
+    CodeReveal.objects.create(code=code, user="auditor", reason="The buyer says it does not work")
+    OrderEvent.objects.create(order=order, kind="imported", text="Read for the first time: ready to ship.")
+    OrderEvent.objects.create(order=order, kind="requested", level="warning", text="The marketplace asks for 2 units.")
+    masked_key = min(on.service_class.secret_keys)
+    body = json.dumps({"order_id": order.external_id, "payload": {masked_key: CODE, "note": WEBHOOK_SECRET}})
+    WebhookEvent.objects.create(
+        account=on, event_id=f"event-{number}", kind="order.paid", subject=order.external_id, method="POST",
+        headers={"content-type": "application/json"}, body=body, received_at=now, state="needs_attention",
+        failure="invalid", last_error="The order could not be read.",
+    )  # fmt: skip
+    ApiCall.objects.create(
+        account=on, operation="fetch_order", about=order.external_id, method="GET", url="https://example.test/orders",
+        status=200, request="", response='{"code": "•••"}', milliseconds=212, started_at=now,
+    )  # fmt: skip
+    return order
+
+
+def fill(rows: int = 3) -> Account:
+    """Make an account with `rows` rows of everything."""
+    main = account()
+    for number in range(rows):
+        order_row(number, product_row(number, main))
+    return main
