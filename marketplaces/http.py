@@ -247,7 +247,7 @@ def _to_answer(response: requests.Response) -> Answer:
     try:
         # Amounts are JSON numbers: parsed as Decimal from their text, they never become a binary float.
         parsed = json.loads(response.content, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):  # such as 1e9999999999999999999
         parsed = None
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(status=response.status_code, headers=headers, body=response.content, json=parsed)
