@@ -4,12 +4,14 @@ import os
 import re
 import shutil
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 
 from tests import postgres
+from tests.desk import Desk, open_desk
 
 NUMBERED = re.compile(r"\b([A-Z0-9]{3})-T(\d+)\b")
 NEEDS = {
@@ -28,6 +30,13 @@ def chromium() -> str | None:
     """Where the browser is, or None."""
     names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
     return next((path for name in names if name and (path := shutil.which(name))), None)
+
+
+@pytest.fixture
+def g2g(db: None) -> Iterator[Desk]:
+    """A play account on G2G and the sandbox it talks to; see tests.desk."""
+    with open_desk("g2g", "Main G2G", requests_per_minute=6000) as desk:
+        yield desk
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
