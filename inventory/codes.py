@@ -1,0 +1,117 @@
+"""What may be done to codes: bring them in, find them, and show them on the record."""
+
+import csv
+import secrets
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.text import slugify
+
+from backoffice import crypto, csvio
+from inventory import code_lines, importing
+from inventory.code_lines import Lines, UnusableFile, mask
+from inventory.importing import OtherTerms
+from inventory.models import Code, CodeReveal, Product, Supplier, code_binding
+
+LONGEST_REASON = 300
+
+Progress = Callable[[Iterable[Any]], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class ImportResult:
+    """What became of a file's lines: read = imported + duplicates + rejected. `report` lists all but the imported."""
+
+    read: int
+    imported: int
+    duplicates: int
+    rejected: int
+    report: Path
+
+
+def import_codes(
+    *,
+    product: Product,
+    lines: Lines,
+    file_name: str = "",
+    batch_reference: str = "",
+    cost: Decimal | None = None,
+    currency: str = "",
+    supplier: Supplier | None = None,
+    expires: date | None = None,
+    report: Path | None = None,
+    progress: Progress = iter,
+) -> ImportResult:
+    """Import codes from a binary file, or from lines, without holding it in memory.
+
+    `cost` is for one code, in `currency`, where its own line names none; `expires` likewise. A batch of this product
+    with the same reference is added to; without a reference there is a new one. Each chunk is committed by itself and
+    can be sold at once. Raises UnusableFile, or OtherTerms when the batch exists with another cost, currency or
+    supplier, before anything is stored. Safe to repeat, also after it broke off: what is there already counts as a
+    duplicate.
+    """
+    terms = importing.BatchTerms(product, batch_reference, file_name, cost, currency, supplier, expires)
+    importing.existing_batch(terms)
+    importer = importing.Importer(terms)
+    is_csv = file_name.lower().endswith(".csv")
+    entries = code_lines.parse(progress(code_lines.numbered(lines)), is_csv=is_csv)
+    path = report or _report_path(product)
+    with path.open("w", newline="", encoding="utf-8") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["line", "code", "reason"])
+        for chunk in importing.chunks(entries):
+            for refusal in importer.store(chunk):
+                writer.writerow([refusal.number, csvio.plain(refusal.shown), csvio.plain(refusal.reason)])
+            out.flush()
+    tally = importer.tally
+    return ImportResult(tally.read, tally.imported, tally.duplicates, tally.rejected, path)
+
+
+def _report_path(product: Product) -> Path:
+    folder = Path(settings.VAR_DIR) / "imports"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{timezone.now():%Y%m%d-%H%M%S}-{slugify(product.sku)[:50] or 'codes'}-{secrets.token_hex(3)}.csv"
+    return folder / name
+
+
+def reveal(code: Code, *, user: str, reason: str) -> str:
+    """Return a code in plain text and record who saw it and why, in one transaction.
+
+    Raises ValueError without a reason, or with one too long to be kept whole.
+    """
+    reason = reason.strip()
+    if not user or not reason or len(reason) > LONGEST_REASON:
+        raise ValueError(f"A code is only shown to somebody, for a reason of 1 to {LONGEST_REASON} characters")
+    with transaction.atomic():
+        CodeReveal.objects.create(code=code, user=user, reason=reason)
+        return _open(code)
+
+
+def plaintexts(code_ids: Collection[int]) -> dict[int, str]:
+    """Return codes in plain text by their ids, in the order asked for; for sending and nothing else: it leaves no record.
+
+    Raises Code.DoesNotExist when one is missing, so that nobody sends less than was meant.
+    """
+    found = Code.objects.filter(pk__in=code_ids).only("pk", "sealed").in_bulk()
+    if missing := set(code_ids) - found.keys():
+        raise Code.DoesNotExist(f"There are no codes {', '.join(map(str, sorted(missing)))}")
+    return {pk: _open(found[pk]) for pk in code_ids}
+
+
+def _open(code: Code) -> str:
+    return crypto.decrypt(bytes(code.sealed), code_binding(code.pk)).decode()
+
+
+def find(text: str) -> Code | None:
+    """Find a code by its exact text, whatever the case of its letters, without decrypting any."""
+    return Code.objects.filter(index=crypto.blind_index(text)).first()
+
+
+__all__ = ["ImportResult", "OtherTerms", "UnusableFile", "find", "import_codes", "mask", "plaintexts", "reveal"]

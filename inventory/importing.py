@@ -1,0 +1,273 @@
+"""Bring codes into stock, chunk by chunk: each is one transaction, so an import that breaks off leaves whole chunks.
+
+A code is known again by its blind index, so the same import run again adds only what is missing.
+"""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from django.db import connection, transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from backoffice import crypto
+from inventory import stock
+from inventory.code_lines import CodeLine, Refusal, mask
+from inventory.models import Batch, Code, Product, Supplier, code_binding
+
+# A chunk's transaction keeps SQLite's one writer for about a fifth of a second, and sales wait for it.
+CHUNK_LINES = {"sqlite": 4_000, "postgresql": 20_000}
+CHUNK_CHARACTERS = 4_000_000
+LOOKED_UP = 500
+DEFAULT_CURRENCY = "EUR"
+
+Entry = CodeLine | Refusal
+
+
+class OtherTerms(ValueError):
+    """The batch exists, and not as the import says; the text names the difference."""
+
+
+@dataclass(frozen=True)
+class BatchTerms:
+    """What an import says about its batch; None and empty text mean "not said"."""
+
+    product: Product
+    reference: str = ""
+    file_name: str = ""
+    cost: Decimal | None = None
+    currency: str = ""
+    supplier: Supplier | None = None
+    expires: date | None = None
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Lines so far. read = imported + duplicates + rejected."""
+
+    imported: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+
+    @property
+    def read(self) -> int:
+        return self.imported + self.duplicates + self.rejected
+
+    def plus(self, imported: int, duplicates: int, rejected: int) -> "Tally":
+        return Tally(self.imported + imported, self.duplicates + duplicates, self.rejected + rejected)
+
+
+@dataclass
+class Chunk:
+    """Lines that go in together: codes by their blind index, lines that can't be used, and codes that stand twice."""
+
+    codes: dict[bytes, CodeLine] = field(default_factory=dict)
+    refused: list[Refusal] = field(default_factory=list)
+    doubled: list[Refusal] = field(default_factory=list)
+    lines: int = 0
+    characters: int = 0
+
+    def add(self, entry: Entry) -> None:
+        self.lines += 1
+        if isinstance(entry, Refusal):
+            self.refused.append(entry)
+            return
+        self.characters += len(entry.text)
+        first = self.codes.setdefault(crypto.blind_index(entry.text), entry)
+        if first is not entry:
+            self.doubled.append(_duplicate(entry, f"the same code stands in line {first.number}"))
+
+
+@dataclass
+class Importer:
+    """One import on its way: the batch it fills and what became of each line."""
+
+    terms: BatchTerms
+    tally: Tally = field(default_factory=Tally)
+    batch: Batch | None = None
+
+    def store(self, chunk: Chunk) -> list[Refusal]:
+        """Import a chunk in one transaction; returns the lines that did not get in, in order."""
+        with transaction.atomic():
+            batch, is_new = (self.batch, False) if self.batch else self._find_or_make_batch()
+            known = _insert(batch, self.terms, chunk.codes)
+            doubled = [*chunk.doubled, *_explain(chunk.codes, known)]
+            imported = len(chunk.codes) - len(known)
+            tally = self.tally.plus(imported, len(doubled), len(chunk.refused))
+            keep = bool(imported) or not is_new
+            if keep:
+                _count(batch, imported, tally)
+            else:
+                batch.delete()
+            if imported:
+                stock.changed(self.terms.product.pk)
+        # Only what was committed counts.
+        self.tally, self.batch = tally, batch if keep else None
+        return sorted([*chunk.refused, *doubled], key=lambda refusal: refusal.number)
+
+    def _find_or_make_batch(self) -> tuple[Batch, bool]:
+        """Return the batch of the same product and reference, or a new one, and whether it is new."""
+        terms = self.terms
+        if terms.reference:
+            # Two imports that start together must not make two batches. A sale's foreign keys pass this lock.
+            Product.objects.select_for_update(no_key=True).get(pk=terms.product.pk)
+            batch = existing_batch(terms)
+            if batch:
+                return batch, False
+        batch = Batch.objects.create(
+            product=terms.product,
+            reference=terms.reference,
+            file_name=terms.file_name[:300],
+            supplier=terms.supplier,
+            cost=terms.cost,
+            currency=terms.currency or DEFAULT_CURRENCY,
+        )
+        return batch, True
+
+
+def existing_batch(terms: BatchTerms) -> Batch | None:
+    """Return the batch that the reference names. Raises OtherTerms when what is said now contradicts it."""
+    if not terms.reference:
+        return None
+    batch = Batch.objects.filter(product=terms.product, reference=terms.reference).order_by("pk").first()
+    if batch is None:
+        return None
+    said = {"cost": terms.cost, "currency": terms.currency, "supplier": terms.supplier}
+    for name, value in said.items():
+        kept = getattr(batch, name)
+        if value not in (None, "") and value != kept:
+            raise OtherTerms(
+                f'Batch "{batch}" of {terms.product} exists with {name} {kept or "left empty"}, not {value}. Leave it'
+                " out, or give another batch reference"
+            )
+    return batch
+
+
+def chunks(entries: Iterable[Entry]) -> Iterator[Chunk]:
+    """Gather entries into chunks of bounded memory, the next one while the database is busy with the one before."""
+    gathered = _gather(entries, CHUNK_LINES[connection.vendor])
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read codes") as reader:
+        coming = reader.submit(next, gathered, None)
+        while (chunk := coming.result()) is not None:
+            coming = reader.submit(next, gathered, None)
+            yield chunk
+
+
+def _gather(entries: Iterable[Entry], most: int) -> Iterator[Chunk]:
+    chunk = Chunk()
+    for entry in entries:
+        chunk.add(entry)
+        if chunk.lines >= most or chunk.characters >= CHUNK_CHARACTERS:
+            yield chunk
+            chunk = Chunk()
+    if chunk.lines:
+        yield chunk
+
+
+def _count(batch: Batch, imported: int, tally: Tally) -> None:
+    # What is imported adds up over runs; what was left out is said of the last run, or a repeat would tell it twice.
+    Batch.objects.filter(pk=batch.pk).update(
+        imported=F("imported") + imported, duplicates=tally.duplicates, rejected=tally.rejected
+    )
+
+
+def _insert(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeLine]) -> dict[bytes, int]:
+    """Insert new codes; returns, for those that were there before, in which batch."""
+    if not codes:
+        return {}
+    if connection.vendor == "postgresql":
+        return _insert_by_copy(batch, terms, codes)
+    return _insert_one_by_one(batch, terms, codes)
+
+
+def _seal(line: CodeLine, pk: int) -> bytes:
+    return crypto.encrypt(line.text.encode(), code_binding(pk))
+
+
+_STAGE = """
+DROP TABLE IF EXISTS pg_temp.code_import;
+CREATE TEMPORARY TABLE code_import (
+    id bigint, sealed bytea, "index" bytea, serial varchar, cost numeric, expires_at date
+) ON COMMIT DROP
+"""
+# In the order of the index, so that two imports of the same codes wait for each other and never in a circle.
+_MERGE = """
+INSERT INTO inventory_code (id, product_id, batch_id, sealed, "index", state, position, serial, cost, expires_at,
+                            created_at)
+SELECT id, %(product)s, %(batch)s, sealed, "index", 'available', id, serial, cost, expires_at, %(now)s
+  FROM code_import ORDER BY "index"
+    ON CONFLICT ("index") DO NOTHING
+"""
+# LIMIT keeps the planner from reading the whole table of codes for a join.
+_KNOWN = """
+SELECT code_import."index", known.batch_id
+  FROM code_import,
+       LATERAL (SELECT id, batch_id FROM inventory_code WHERE "index" = code_import."index" LIMIT 1) AS known
+ WHERE known.id <> code_import.id
+"""
+
+
+def _insert_by_copy(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeLine]) -> dict[bytes, int]:
+    with connection.cursor() as cursor:
+        # The ciphertext is bound to the row's id, so ids come first; those of duplicates are never used.
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence('inventory_code', 'id')) FROM generate_series(1, %s)", [len(codes)]
+        )
+        ids = [pk for (pk,) in cursor.fetchall()]
+        cursor.execute(_STAGE)
+        with cursor.copy('COPY code_import (id, sealed, "index", serial, cost, expires_at) FROM STDIN') as copy:
+            for pk, (index, line) in zip(ids, codes.items(), strict=True):
+                copy.write_row((pk, _seal(line, pk), index, line.serial, line.cost, line.expires or terms.expires))
+        cursor.execute(_MERGE, {"product": terms.product.pk, "batch": batch.pk, "now": timezone.now()})
+        if cursor.rowcount == len(codes):
+            return {}
+        cursor.execute(_KNOWN)
+        return {bytes(index): batch_id for index, batch_id in cursor.fetchall()}
+
+
+# bulk_create() would do the same in three times the time, and all other writers wait.
+_INSERT = """
+INSERT INTO inventory_code (id, product_id, batch_id, sealed, "index", state, position, serial, cost, expires_at,
+                            created_at)
+VALUES (%s, %s, %s, %s, %s, 'available', %s, %s, %s, %s, %s)
+    ON CONFLICT ("index") DO NOTHING
+"""
+
+
+def _insert_one_by_one(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeLine]) -> dict[bytes, int]:
+    # SQLite has one writer, and this transaction is it: nobody else can take these ids.
+    first = (Code.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
+    prepare = connection.ops.adapt_datefield_value
+    now = connection.ops.adapt_datetimefield_value(timezone.now())
+    numbered = dict(zip(codes, range(first, first + len(codes)), strict=True))
+    rows = [
+        (pk, terms.product.pk, batch.pk, _seal(line, pk), index, pk, line.serial,
+         None if line.cost is None else str(line.cost), prepare(line.expires or terms.expires), now)
+        for (index, line), pk in zip(codes.items(), numbered.values(), strict=True)
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, rows)
+    fresh = set(Code.objects.filter(pk__gte=first).values_list("pk", flat=True))
+    known = [index for index, pk in numbered.items() if pk not in fresh]
+    return {
+        bytes(index): batch_id
+        for start in range(0, len(known), LOOKED_UP)
+        for index, batch_id in Code.objects.filter(index__in=known[start : start + LOOKED_UP]).values_list(
+            "index", "batch_id"
+        )
+    }
+
+
+def _explain(codes: dict[bytes, CodeLine], known: dict[bytes, int]) -> Iterator[Refusal]:
+    """Say of codes that were there before where they are."""
+    batches = Batch.objects.select_related("product").in_bulk(set(known.values()))
+    reasons = {pk: f'imported before: {batch.product}, batch "{batch}"' for pk, batch in batches.items()}
+    for index, batch_id in known.items():
+        yield _duplicate(codes[index], reasons[batch_id])
+
+
+def _duplicate(line: CodeLine, reason: str) -> Refusal:
+    return Refusal(line.number, mask(line.text), reason)
