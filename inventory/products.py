@@ -1,0 +1,31 @@
+"""Find products by the SKU that a person typed."""
+
+import difflib
+
+from inventory.models import Product
+
+NEAREST = 3
+# Comparing is slow; beyond this many names a guess is not worth the wait.
+COMPARED = 20_000
+
+
+class UnknownSku(ValueError):
+    """No product has this SKU; the text names the nearest ones."""
+
+
+def by_sku(sku: str) -> Product:
+    """Return the product of this SKU. Raises UnknownSku."""
+    product = Product.objects.filter(sku=sku).first()
+    if product is None:
+        raise UnknownSku(f'There is no product with the SKU "{sku}".{_hint(nearest(sku))}')
+    return product
+
+
+def nearest(sku: str) -> list[str]:
+    """Return up to three SKUs that look like this one, best first; letter case does not count."""
+    known = {name.lower(): name for name in Product.objects.values_list("sku", flat=True)[:COMPARED]}
+    return [known[name] for name in difflib.get_close_matches(sku.lower(), known, n=NEAREST)]
+
+
+def _hint(names: list[str]) -> str:
+    return f" Nearest: {', '.join(names)}." if names else ""
