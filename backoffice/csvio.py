@@ -8,10 +8,14 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def plain(value: object) -> str:
-    """The text of a cell, with a leading quote where a spreadsheet would run it as a formula."""
+    """The text of a cell, with a leading quote where a spreadsheet would run it as a formula.
+
+    Line breaks within it become newlines: the csv module leaves a bare carriage return unquoted, which breaks the row.
+    """
     text = "" if value is None else str(value)
     is_number = text.lstrip("+-").replace(".", "", 1).isdigit()
-    return f"'{text}" if text.startswith(FORMULA_STARTS) and not is_number else text
+    is_formula = text.startswith(FORMULA_STARTS) and not is_number
+    return ("'" if is_formula else "") + text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def write(out: IO[str], header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
