@@ -5,6 +5,7 @@ import binascii
 import ipaddress
 import os
 import secrets
+import warnings
 import zoneinfo
 from collections.abc import Callable
 from pathlib import Path
@@ -80,7 +81,9 @@ def networks(env: environ.Env, name: str, default: str) -> list[Any]:
 
 def database(env: environ.Env, name: str, default: str) -> dict[str, Any]:
     def parse() -> dict[str, Any]:
-        config = dict(env.db_url_config(env.str(name, default=default)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the one for an unknown scheme shows the password
+            config = dict(env.db_url_config(env.str(name, default=default)))
         if config.get("ENGINE") not in DATABASE_ENGINES or not config.get("NAME"):
             raise ValueError
         return config
