@@ -1,0 +1,102 @@
+"""What machines ask about this installation, and what it answers when something is broken."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.test import Client
+from django.utils import timezone
+
+from backoffice import queue, tasks
+from backoffice.models import Heartbeat
+
+pytestmark = pytest.mark.django_db
+
+
+def not_ready(client: Client) -> dict[str, str]:
+    response = client.get("/readyz")
+    body = response.json()
+    assert body["ready"] == (not body["not_ready"])
+    assert response.status_code == (200 if body["ready"] else 503)
+    return {item["what"]: item["why"] for item in body["not_ready"]}
+
+
+@pytest.mark.smoke
+def test_it_lives_as_long_as_it_answers(client: Client, django_assert_num_queries: Any) -> None:
+    with django_assert_num_queries(0):
+        response = client.get("/healthz")
+    assert (response.status_code, response.content) == (200, b"ok\n")
+
+
+@pytest.mark.smoke
+def test_it_is_ready_once_a_worker_made_progress(client: Client) -> None:
+    assert "no worker has run yet" in not_ready(client)["workers"]
+    tasks.heartbeat()
+    assert not_ready(client) == {}
+
+
+def test_workers_that_stand_still_are_named(client: Client, settings: Any) -> None:
+    Heartbeat.objects.create(
+        name=tasks.WORKERS, at=timezone.now() - timedelta(seconds=settings.HEARTBEAT_STALE_SECONDS + 1)
+    )
+    assert "no progress since" in not_ready(client)["workers"]
+
+
+@pytest.fixture
+def broken_database() -> Iterator[None]:
+    def refuse(execute: Any, sql: str, *args: Any) -> None:
+        raise DatabaseError("password of 10.0.0.1 is wrong")
+
+    with connection.execute_wrapper(refuse):
+        yield
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_words(client: Client, broken_database: None) -> None:
+    trouble = not_ready(client)
+    assert set(trouble) == {"database"}
+    assert "10.0.0.1" not in trouble["database"]
+
+
+def test_a_cache_that_does_not_answer_is_named(client: Client, settings: Any) -> None:
+    tasks.heartbeat()
+    backend = "django.core.cache.backends.redis.RedisCache"
+    try:
+        settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "redis://127.0.0.1:1/0"}}
+        trouble = not_ready(client)
+    finally:
+        cache.close()
+    assert set(trouble) == {"cache"}
+
+
+def test_writes_are_refused(client: Client) -> None:
+    assert [client.post(path).status_code for path in ("/healthz", "/readyz", "/metrics")] == [405, 405, 405]
+
+
+# --- metrics --------------------------------------------------------------------------------------------------
+
+
+def test_metrics_tell_of_the_queue(client: Client) -> None:
+    queue.enqueue("backoffice.tasks.heartbeat")
+    response = client.get("/metrics")
+    assert response.headers["Content-Type"].startswith("text/plain")
+    assert "backoffice_queue_depth 1.0" in response.text
+    assert "backoffice_queue_oldest_seconds 0." in response.text
+
+
+def test_metrics_are_for_this_machine(client: Client) -> None:
+    assert client.get("/metrics", REMOTE_ADDR="203.0.113.7").status_code == 403
+    assert client.get("/metrics", REMOTE_ADDR="::1").status_code == 200
+    # Behind a proxy everybody seems to come from this machine.
+    assert client.get("/metrics", headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 403
+
+
+def test_metrics_are_for_who_has_the_token(client: Client, settings: Any) -> None:
+    far = {"REMOTE_ADDR": "203.0.113.7"}
+    assert client.get("/metrics", headers={"Authorization": "Bearer "}, **far).status_code == 403
+    settings.METRICS_TOKEN = "a-token-for-prometheus"
+    assert client.get("/metrics", headers={"Authorization": "Bearer a-token-for-prometheus"}, **far).status_code == 200
+    assert client.get("/metrics", headers={"Authorization": "Bearer a-token-for-prometheu"}, **far).status_code == 403
+    assert client.get("/metrics", headers={"Authorization": "Bearer ñ"}, **far).status_code == 403
