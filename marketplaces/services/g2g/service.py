@@ -14,7 +14,7 @@ from marketplaces.exceptions import (
     Unsupported,
 )
 from marketplaces.http import Client
-from marketplaces.services.g2g import inbound, mapping, reading, validation, webhook_log
+from marketplaces.services.g2g import inbound, mapping, reading, signing, validation, webhook_log
 from marketplaces.services.g2g.browsing import Catalogue
 from marketplaces.services.g2g.line import Line, named, segment
 from marketplaces.shop import Shop
@@ -117,7 +117,7 @@ class Service(MarketplaceService):
             raise
         except TemporaryError as error:
             return Health(reachable=error.status is not None, authenticated=False, usable=False, details=[str(error)])
-        health = mapping.to_health(payload, str(self.connection.credentials.get("user_id", "")), self._line.clock_off)
+        health = mapping.to_health(payload, signing.credential(self.connection, "user_id"), self._line.clock_off)
         self._currencies = health.currencies
         return health
 
