@@ -9,6 +9,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import model_ngettext, quote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
@@ -33,6 +34,9 @@ from backoffice import money
 
 # Posted with an action that was pressed on an object's own page; its value is that object's primary key.
 FROM_PAGE = "_from_page"
+
+# Beyond this many rows the history of one action names only the first.
+HISTORY_ROWS = 1000
 
 Column = Callable[[Any], Any]
 
@@ -99,7 +103,17 @@ def price(field: str, description: str = "", currency: str = "currency") -> Colu
     """Show an amount with its currency, rounded to what is paid."""
 
     def column(row: Any) -> str | None:
-        return money.display(getattr(row, field), getattr(row, currency)) or None
+        shown = money.display(getattr(row, field), getattr(row, currency))
+        return shown.replace(" ", "\N{NO-BREAK SPACE}") or None
+
+    return _column(column, field, description, ordering=field)
+
+
+def plain(field: str, description: str) -> Column:
+    """Show a column under another title."""
+
+    def column(row: Any) -> Any:
+        return getattr(row, field)
 
     return _column(column, field, description, ordering=field)
 
@@ -201,9 +215,23 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
 
     def response_action(self, request: HttpRequest, queryset: "QuerySet[Any]") -> Any:
         response = super().response_action(request, queryset)
-        if FROM_PAGE not in request.POST or not isinstance(response, HttpResponseRedirect):
-            return response
+        if not isinstance(response, HttpResponseRedirect):
+            return response  # nothing was chosen, or a page asks something first
+        self._write_history(request, queryset)
         return HttpResponseRedirect(self.where_from(request))
+
+    def _write_history(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        """Keep who chose which action for which rows; deleting writes its own."""
+        label = str(self.get_actions(request).get(request.POST.get("action", ""), ("", "", ""))[2])
+        if not label or request.POST["action"] == "delete_selected":
+            return
+        chosen = (
+            queryset
+            if request.POST.get("select_across") == "1"
+            else self.get_queryset(request).filter(pk__in=request.POST.getlist(ACTION_CHECKBOX_NAME))
+        )
+        rows = chosen.select_related(*self.list_select_related)[:HISTORY_ROWS]
+        LogEntry.objects.log_actions(cast(int, request.user.pk), rows, CHANGE, change_message=f"{label}.")
 
     def where_from(self, request: HttpRequest) -> str:
         """The address where an action was chosen: the object's page, or the list with its filters."""
@@ -281,11 +309,12 @@ class EvidenceAdmin(ReadOnlyMixin, BaseAdmin):
 class EvidenceInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     extra = 0
     can_delete = False
-    show_change_link = False
+    hide_title = True
 
 
 # --- staff ---------------------------------------------------------------------------------------------------
 
+admin.site.index_title = "Back office"
 admin.site.unregister([User, Group])
 
 

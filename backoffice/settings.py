@@ -144,6 +144,7 @@ STORAGES = {
 }
 WHITENOISE_USE_FINDERS = True
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = theme.UNFOLD
 
 ON_HTTPS = PUBLIC_BASE_URL.startswith("https://")

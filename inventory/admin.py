@@ -16,7 +16,19 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from backoffice import money
-from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, EvidenceInline, age, answer, badge, link, price, short
+from backoffice.admin import (
+    OUTGOING,
+    BaseAdmin,
+    EvidenceAdmin,
+    EvidenceInline,
+    age,
+    answer,
+    badge,
+    link,
+    plain,
+    price,
+    short,
+)
 from inventory import codes, publishing, stock
 from inventory.forms import WithdrawForm
 from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier
@@ -80,13 +92,17 @@ class SellingAccountAdmin(AccountAdmin):
 
 class OfferInline(EvidenceInline):
     model = Offer
-    fields = ("account", "price", "currency", "quantity", "pushed_quantity", "seen_quantity", "seen_status", "state")
-    readonly_fields = fields
-    show_change_link = True
+    fields = readonly_fields = (
+        "page", "account", "price", "currency", "quantity", "pushed_quantity", "seen_quantity", "seen_status", "state",
+    )  # fmt: skip
     verbose_name_plural = "offers of it"
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).select_related("account", "product")
+
+    @display(description="offer")
+    def page(self, offer: Offer) -> str:
+        return link("admin:inventory_offer_change", str(offer), offer.pk)
 
 
 @admin.register(Product)
@@ -285,8 +301,9 @@ class OfferAdmin(BaseAdmin):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
-        "name", "account", "product", price("price"), "wanted", "pushed_quantity", "seen_quantity",
-        badge("state", OUTGOING), badge("seen_status", SEEN, "seen"), "is_active", short("last_error", "problem", 40),
+        "name", "account", "product", price("price"), "wanted", plain("pushed_quantity", "pushed"),
+        plain("seen_quantity", "seen"), badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"), "is_active",
+        short("last_error", "problem", 40),
     )  # fmt: skip
     list_filter = (
         ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), ("seen_status", ChoicesDropdownFilter),

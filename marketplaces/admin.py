@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -109,8 +110,12 @@ class AccountAdmin(BaseAdmin):
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """First the marketplace is chosen, since the fields depend on it; then they are asked."""
-        if request.GET.get("marketplace") in services.all_services() or not self.has_add_permission(request):
-            return super().add_view(request, form_url, extra_context)
+        slug = request.GET.get("marketplace", "")
+        if slug in services.all_services():
+            title = f"Add {services.get_service(slug).label} account"
+            return super().add_view(request, form_url, {**(extra_context or {}), "title": title})
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -142,7 +147,9 @@ class AccountAdmin(BaseAdmin):
             ("Addresses", {"fields": (*hook, "registered_url", "base_url")}),
             ("Options", {"fields": options}),
         ]
-        return [*sets, *self._health()] if obj else sets
+        if obj is None:
+            return sets
+        return [sets[0], *self._health(), *sets[1:]] if obj.trouble else [*sets, *self._health()]
 
     def _health(self) -> list[tuple[str, dict[str, Any]]]:
         calls = ("trouble", "trouble_since", "last_success_at", "refused_calls", "last_refused", "last_refused_at")

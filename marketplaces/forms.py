@@ -50,6 +50,7 @@ class AccountForm(forms.ModelForm):
     class Meta:
         model = Account
         fields = ("name", "is_sandbox", "is_enabled", "base_url", "registered_url")
+        labels = {"base_url": "Marketplace's address", "registered_url": "Registered webhook address"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -165,7 +165,7 @@ def _deliveries_table(order: Order) -> dict[str, Any]:
                 row.get_state_display(),
                 f"{row.confirmed} of {row.requested}",
                 render_to_string("admin/orders/order/codes.html", {"items": row.items.all()[:CODES_SHOWN]}),
-                Truncator(row.last_error).chars(120),
+                Truncator(row.last_error).chars(70),
             ]
             for row in rows.prefetch_related(Prefetch("items", DeliveryItem.objects.order_by("pk")))
         ],
