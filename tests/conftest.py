@@ -35,7 +35,7 @@ def chromium() -> str | None:
 @pytest.fixture
 def g2g(db: None) -> Iterator[Desk]:
     """A play account on G2G and the sandbox it talks to; see tests.desk."""
-    with open_desk("g2g", "Main G2G", requests_per_minute=6000) as desk:
+    with open_desk("g2g", "Main G2G", requests_per_minute=600_000) as desk:
         yield desk
 
 

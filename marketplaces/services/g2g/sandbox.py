@@ -20,6 +20,7 @@ from marketplaces.services.g2g.sandbox_deliveries import Deliveries
 from marketplaces.services.g2g.sandbox_events import MODES, Events, disguise, sign
 from marketplaces.services.g2g.sandbox_offers import Offers
 from marketplaces.services.g2g.sandbox_orders import Orders
+from marketplaces.services.g2g.sandbox_scenarios import play
 
 BUILT_IN = Seller(
     {
@@ -32,6 +33,8 @@ SUCCESS = 20000001
 TIMESTAMP_LIFE_SECONDS = 300
 # Of the random buyers some never pay, and their orders are cancelled.
 UNPAID_PART, UNPAID_SECONDS = 0.03, 600
+# Half of them confirm within minutes, so that a demonstration sees completed orders.
+EAGER_PART, EAGER_SECONDS = 0.5, (30, 300)
 
 
 class Sandbox(sandbox.Sandbox):
@@ -228,6 +231,9 @@ class Sandbox(sandbox.Sandbox):
             ],
         }
 
+    def run_scenario(self, scenario: str, **details: Any) -> Json:
+        return play(self, scenario, **details)
+
     # --- the buyer who comes along ---------------------------------------------------------------------------
 
     def shop_at_random(self) -> None:
@@ -246,6 +252,8 @@ class Sandbox(sandbox.Sandbox):
             order = self.orders.buy(offer_id=offer.id, qty=qty, pay=pays)
             if not pays:
                 self.after(UNPAID_SECONDS, lambda: self.orders.give_up(order))
+            elif self.random.random() < EAGER_PART:
+                self.after(self.random.uniform(*EAGER_SECONDS), lambda: self.orders.confirm(order))
 
 
 def _signatures(request: Request, seller: Seller, timestamp: str) -> set[str]:

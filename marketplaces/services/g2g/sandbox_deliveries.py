@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from marketplaces.sandbox_words import Json, Refusal, Request, operation
 from marketplaces.services.g2g.sandbox_checks import checked_text, read_json
-from marketplaces.services.g2g.sandbox_orders import Delivery, Order, Sent
+from marketplaces.services.g2g.sandbox_records import Delivery, Order, Sent
 
 if TYPE_CHECKING:
     from marketplaces.services.g2g.sandbox import Sandbox

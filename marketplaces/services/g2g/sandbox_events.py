@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from marketplaces.sandbox_words import Json, Message, Refusal, Request, Seller, operation
 from marketplaces.services.g2g.sandbox_checks import read_json
 from marketplaces.services.g2g.sandbox_offers import Offer
-from marketplaces.services.g2g.sandbox_orders import FEE_PERCENT, WEBHOOK_WORDS, Delivery, Order
+from marketplaces.services.g2g.sandbox_records import Delivery, Order
 
 if TYPE_CHECKING:
     from marketplaces.services.g2g.sandbox import Sandbox
@@ -25,6 +25,9 @@ ORDER_EVENTS = {
     "G2G-WH-09": "order.rollback_completed",
 }
 SERVICE_WORDS = {"gift_card": "gift_card", "top_up": "direct_top_up", "manual": "game_account"}
+FEE_PERCENT = 5
+# Their API and their webhooks use different words for the same state.
+WEBHOOK_WORDS = {"start_delivering": "start_deliver"}
 STALE_MS = 3_600_000
 NO_ANSWER = 504  # how the log shows a webhook that nobody answered
 MOST_LOGGED = 100
