@@ -14,7 +14,15 @@ from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import PermanentError
 from marketplaces.models import Account
-from marketplaces.types import DeliveryRequest, OrderState, RemoteOrder, RemoteOrderLine, Urgency
+from marketplaces.types import (
+    DeliveryRequest,
+    DeliveryResult,
+    OrderState,
+    RemoteDelivery,
+    RemoteOrder,
+    RemoteOrderLine,
+    Urgency,
+)
 from orders import timeline
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
@@ -225,7 +233,7 @@ def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrd
     service = account.service()
     service.plan(2, Urgency.DELIVERY)
     order = refresh(account, hint, service)
-    remote = service.fetch_delivery(request.order_id, request.delivery_id)
+    remote = _find_delivery(service, request)
     asked = [quantity for quantity in (remote.requested, request.quantity) if quantity is not None]
     is_replacement = remote.is_replacement or request.is_replacement
     with transaction.atomic():
@@ -254,6 +262,19 @@ def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrd
             _tell_of_request(delivery, asked)
             outgoing.wake(delivery)
     return delivery
+
+
+def _find_delivery(service: MarketplaceService, request: DeliveryRequest) -> RemoteDelivery:
+    """Read the delivery back; a request that names none means the one that is open."""
+    if request.delivery_id:
+        return service.fetch_delivery(request.order_id, request.delivery_id)
+    is_open = [one for one in service.fetch_deliveries(request.order_id) if one.result == DeliveryResult.OPEN]
+    if len(is_open) != 1:
+        raise PermanentError(
+            f"Order {request.order_id}: the request names no delivery, and {len(is_open)} are open there",
+            kind="invalid",
+        )
+    return is_open[0]
 
 
 def _units_to_deliver(line: OrderLine, asked: Sequence[int], *, is_replacement: bool) -> int:

@@ -1,8 +1,13 @@
 """Rows for tests, made the way the product makes them."""
 
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
 from backoffice import crypto
 from inventory.models import Batch, Code, Offer, Product, code_binding
 from marketplaces.models import Account
+from marketplaces.types import RemoteOrder
 
 
 def product(sku: str = "GAME-1", *, codes: int = 0, **fields: object) -> Product:
@@ -36,3 +41,9 @@ def account(name: str = "Main shop", marketplace: str = "g2g", **fields: object)
 def offer(of: Product | None, on: Account, **fields: object) -> Offer:
     values = {"external_product_id": "product-1", "price": "9.99", "currency": "USD", **fields}
     return Offer.objects.create(product=of, account=on, **values)
+
+
+def older(remote: RemoteOrder, *, seconds: int, **fields: Any) -> RemoteOrder:
+    """The order as it was read some time before."""
+    assert remote.updated_at is not None
+    return replace(remote, updated_at=remote.updated_at - timedelta(seconds=seconds), **fields)

@@ -1,0 +1,143 @@
+"""Load what `make demo` shows: play accounts, products with codes, and offers on the sandbox marketplaces."""
+
+import importlib.util
+import os
+import secrets
+import string
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from django.utils.text import slugify
+
+from backoffice import environment, queue
+from inventory import codes, stock
+from inventory.models import Offer, Product, Supplier
+from marketplaces import services
+from marketplaces.models import Account
+from marketplaces.types import OfferContent, OfferStatus
+
+ADMIN = "admin"
+OFFERS = 12
+STOCK = 250
+REFILL_BELOW = 100
+REQUESTS_PER_MINUTE = 600
+SUPPLIERS = ("Keyhouse Wholesale", "Northern Codes", "Blue Harbor Trading")
+COST = Decimal("0.84")  # of the price
+
+
+class Command(BaseCommand):
+    help = (
+        "Loads demo data: play accounts on every sandbox marketplace, products, made-up codes and offers. Safe to "
+        "repeat: stock is filled up, and the offers are made again in a sandbox that was started anew."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--sandbox-url",
+            default="http://127.0.0.1:9000",
+            metavar="URL",
+            help="where `manage.py sandbox` listens (default: %(default)s)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if Account.objects.filter(is_sandbox=False).exists():
+            raise CommandError("This database has real accounts. Demo data go into one of their own: set DATABASE_URL.")
+        if not settings.ALLOW_LOCAL_MARKETPLACES:
+            raise CommandError("The sandbox is on this machine: set ALLOW_LOCAL_MARKETPLACES=True.")
+        make_admin()
+        shelves = {slug: offers for slug in services.all_services() if (offers := demo_offers(slug))}
+        suppliers = [Supplier.objects.get_or_create(name=name)[0] for name in SUPPLIERS]
+        for slug, contents in shelves.items():
+            account = make_account(slug, options["sandbox_url"])
+            for number, content in enumerate(contents):
+                product = make_product(content, suppliers[number % len(suppliers)])
+                make_offer(account, product, content)
+        queue.enqueue("backoffice.tasks.heartbeat")
+        self.stdout.write(
+            f"{len(shelves)} play accounts, {Product.objects.count()} products, {Offer.objects.count()} offers."
+        )
+
+
+def demo_offers(slug: str) -> list[OfferContent]:
+    """What a marketplace's folder has for the demo; nothing, when it has no `demo` module."""
+    module = f"{services.__name__}.{slug}.demo"
+    return import_string(f"{module}.offers")(OFFERS) if importlib.util.find_spec(module) else []
+
+
+def make_admin() -> None:
+    """Create the user of the demo; a password that was changed later is left alone."""
+    users = get_user_model()
+    if not users.objects.filter(username=ADMIN).exists():
+        password = environment.make_once(Path(settings.VAR_DIR) / "demo_password", lambda: secrets.token_urlsafe(9))
+        users.objects.create_superuser(username=ADMIN, password=password)
+
+
+def make_account(slug: str, sandbox_url: str) -> Account:
+    service = services.get_service(slug)
+    account, _ = Account.objects.update_or_create(
+        name=f"Demo {service.label}",
+        defaults={
+            "marketplace": slug,
+            "base_url": f"{sandbox_url}/{slug}",
+            "is_sandbox": True,
+            "credentials": dict(service.sandbox_credentials),
+            "webhook_secrets": list(service.sandbox_webhook_secrets),
+            "options": {"requests_per_minute": REQUESTS_PER_MINUTE},
+        },
+    )
+    return account
+
+
+def make_product(content: OfferContent, supplier: Supplier) -> Product:
+    """Create the product that `content` names, and fill its stock up when it is low."""
+    sku = slugify(content.title).upper()
+    product, _ = Product.objects.get_or_create(sku=sku, defaults={"name": content.title})
+    if stock.sellable(product.pk) < REFILL_BELOW:
+        codes.import_codes(
+            product=product,
+            lines=[f"{invented_code()}\n".encode() for _ in range(STOCK)],
+            batch_reference=f"INV-{timezone.now():%Y%m%d-%H%M%S}",
+            cost=(content.price * COST).quantize(Decimal("0.01")),
+            currency=content.currency,
+            supplier=supplier,
+            report=Path(os.devnull),
+        )
+    return product
+
+
+def invented_code() -> str:
+    """A code that opens nothing anywhere: it says so itself."""
+    letters = string.ascii_uppercase + string.digits
+    return "-".join(["DEMO", *("".join(secrets.choice(letters) for _ in range(5)) for _ in range(3))])
+
+
+def make_offer(account: Account, product: Product, content: OfferContent) -> None:
+    """Want `product` on the account's shelf.
+
+    A sandbox forgets its offers when it stops, so one that was there is looked for, and made again when it is gone:
+    that is what a worker does with an offer that has no id and may exist.
+    """
+    with transaction.atomic():
+        offer, is_new = Offer.objects.get_or_create(
+            account=account,
+            product=product,
+            defaults={
+                "external_product_id": content.external_product_id,
+                "price": content.price,
+                "currency": content.currency,
+                "attributes": content.attributes,
+                "low_stock_at": 5,
+            },
+        )
+        offer.external_id, offer.seen_status = "", OfferStatus.UNKNOWN
+        offer.state = Offer.State.DUE if is_new else Offer.State.UNKNOWN
+        offer.next_try_at, offer.attempts, offer.failure, offer.last_error = timezone.now(), 0, "", ""
+        offer.save()
+        queue.enqueue(Offer.task, offer.pk)

@@ -1,0 +1,191 @@
+"""The one door: what gets in, what does not, and what the caller is told."""
+
+import json
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from marketplaces import recovery
+from marketplaces.models import Account, Outgoing, WebhookEvent
+from orders.models import Order
+from tests.drain import drain
+from tests.orders import story
+
+State = Outgoing.State
+
+
+@pytest.fixture
+def shop(g2g):
+    return story.begin(g2g, codes=5)
+
+
+def nothing_changed():
+    return not Order.objects.exists()
+
+
+@pytest.mark.smoke
+def test_a_signed_event_is_stored_and_answered_while_no_worker_runs(shop):
+    """G2G-T42: 200 with the worker stopped; the raw event is stored."""
+    status = shop.forge("order.created", {"order_id": "1654240349966TEKP-1"}, id="event-1")
+
+    event = WebhookEvent.objects.get()
+    assert (status, event.event_id, event.kind, event.state) == (200, "event-1", "order.created", State.DUE)
+    assert json.loads(event.body)["payload"] == {"order_id": "1654240349966TEKP-1"}
+    assert "g2g-signature" not in event.headers
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"g2g-signature": "0" * 64},
+        {"g2g-signature": ""},
+        {"g2g-timestamp": ""},
+        {"g2g-timestamp": "1653278884000"},
+        {"g2g-timestamp": "yesterday"},
+    ],
+)
+def test_what_is_not_signed_now_is_refused_and_leaves_no_row(shop, headers):
+    """G2G-T39, G2G-T41 at the door."""
+    status = shop.forge("order.created", {"order_id": "1"}) if not headers else shop.post(b"{}", **headers)
+
+    account = Account.objects.get()
+    assert (status, WebhookEvent.objects.count()) == (401, 0)
+    assert account.refused_calls == 1
+    assert account.last_refused
+    assert account.webhook_secrets[0] not in account.last_refused
+
+
+def test_a_second_secret_of_the_list_verifies(shop):
+    """G2G-T40"""
+    account = Account.objects.get()
+    account.webhook_secrets = ["another-secret", *account.webhook_secrets]
+    account.save()
+
+    assert shop.forge("order.created", {"order_id": "1"}) == 200
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"\xff\xfe", b"[]", b'"text"', b"1", b"null", b'{"id": '])
+def test_a_signed_body_that_is_no_event_is_kept_for_a_person(shop, body):
+    """G2G-T58: unreadable JSON with a valid signature is answered 200 and stored."""
+    assert shop.post(body) == 200
+    shop.desk.settle()
+
+    event = WebhookEvent.objects.get()
+    assert (event.kind, event.state) == ("unreadable", State.NEEDS_ATTENTION)
+    assert event.body.encode("latin-1") == body
+    assert nothing_changed()
+
+
+@pytest.mark.parametrize(
+    ("kind", "payload"),
+    [("order.of_the_future", {"order_id": "1"}), ("order.created", {}), ("offer.low_stock", {})],
+)
+def test_an_event_nobody_knows_and_a_test_message_need_nobody(shop, kind, payload):
+    """G2G-T58: unknown event types are answered 200 and stored."""
+    assert shop.forge(kind, payload) == 200
+    shop.desk.settle()
+
+    assert WebhookEvent.objects.get().state == State.DONE
+    assert nothing_changed()
+
+
+def test_a_body_without_an_id_is_known_by_its_content(shop):
+    """G2G-T58: a body without `id` is stored, once."""
+    body = b'{"event_type": "order.created", "payload": {"order_id": "1"}}'
+
+    assert [shop.post(body), shop.post(body)] == [200, 200]
+    assert WebhookEvent.objects.get().repeats == 1
+
+
+def test_an_event_of_another_seller_changes_nothing_and_is_shown(shop):
+    assert shop.forge("order.created", {"order_id": "1", "seller_id": "777"}) == 200
+    shop.desk.settle()
+
+    event = WebhookEvent.objects.get()
+    assert event.state == State.NEEDS_ATTENTION
+    assert "another seller" in event.last_error
+    assert nothing_changed()
+
+
+def test_an_invented_order_makes_none_here(shop):
+    """G2G-T46: a forged body with valid headers."""
+    shop.forge("order.api_delivery", {"order_id": "1", "delivery_summary": {"delivery_id": "D1", "requested_qty": 5}})
+    shop.desk.settle()
+
+    event = WebhookEvent.objects.get()
+    assert (event.state, event.failure) == (State.NEEDS_ATTENTION, "not_found")
+    assert nothing_changed()
+
+
+def test_a_body_of_five_megabytes_is_refused_unread(shop):
+    assert shop.post(b"x" * 5_000_000) == 413
+    assert not WebhookEvent.objects.exists()
+    assert "larger than" in Account.objects.get().last_refused
+
+
+def test_other_methods_and_unknown_accounts_are_turned_away(shop):
+    address = f"/hooks/{shop.desk.account.pk}/"
+    answer = Client().get(address)
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert Client().post("/hooks/00000000-0000-4000-8000-000000000000/").status_code == 404
+    assert Client().post("/hooks/not-an-account/").status_code == 404
+
+
+def test_the_answer_is_an_empty_object_and_no_redirect(shop):
+    for address in (shop.desk.account.hook_url, shop.desk.account.hook_url.rstrip("/")):
+        Account.objects.update(registered_url=shop.desk.account.hook_url)
+        answer = shop.send(b'{"event_type": "x"}', to=address)
+        assert (answer.status, answer.body) == (200, b"{}")
+
+
+def rename_table(before, after):
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {before} RENAME TO {after}")
+
+
+def test_what_cannot_be_stored_is_sent_again_and_processed_then(shop):
+    """G2G-T59: storage down is 503; the resend after 30 simulated minutes is processed."""
+    rename_table("marketplaces_webhookevent", "gone")
+    order_id = shop.buy(1)
+    shop.desk.settle()
+    assert shop.forge("order.created", {"order_id": order_id}) == 503
+    rename_table("gone", "marketplaces_webhookevent")
+    assert not WebhookEvent.objects.exists()
+
+    shop.desk.advance(31 * 60)
+    assert WebhookEvent.objects.filter(subject=order_id, kind="order.created", state=State.DONE).exists()
+    assert len(shop.received(order_id)) == 1
+
+
+def test_an_account_that_is_switched_off_stores_and_waits(shop):
+    Account.objects.update(is_enabled=False)
+    assert shop.forge("order.created", {"order_id": "1"}) == 200
+    drain()
+    assert WebhookEvent.objects.get().state == State.DUE
+
+
+def test_an_error_inside_shows_the_caller_nothing(shop, monkeypatch, settings):
+    assert settings.DEBUG is False
+    answer = Client().post(f"/hooks/{shop.desk.account.pk}/", data=b"{}", content_type="application/json")
+    assert answer.status_code == 401
+    assert answer.content == b""
+
+
+def test_a_missed_event_is_found_in_the_marketplaces_log(shop):
+    """G2G-T34: a webhook lost in the simulator is recovered within one sweep and delivered."""
+    shop.fault("G2G-WH-04", "drop", times=None)
+    order_id = shop.buy(2)
+    shop.until_asked()
+    assert shop.received(order_id) == []
+
+    shop.desk.sandbox.faults.waiting.clear()
+    recovery.recover_all()
+    shop.desk.settle()
+    shop.until_delivered()
+
+    assert len(shop.received(order_id)) == 2
+    assert WebhookEvent.objects.get(kind="order.api_delivery").source == WebhookEvent.Source.LOG
+    before = WebhookEvent.objects.count()
+    recovery.recover_all()
+    assert WebhookEvent.objects.count() == before
