@@ -9,7 +9,6 @@ import functools
 import http.client
 import multiprocessing
 import os
-import secrets
 import shlex
 import signal
 import socket
@@ -159,7 +158,7 @@ def demo(host: str, port: int) -> int:
     print("Preparing the database and the demo data …", flush=True)
     _prepare(manage("migrate", "--verbosity", "0"), env)
     _prepare(manage("demo_data", "--sandbox-url", f"http://{HOST}:{sandbox_port}"), env)
-    password = environment.make_once(VAR_DIR / "demo_password", new_password)
+    password = (VAR_DIR / "demo_password").read_text().strip()
     household = Household(
         when_started=[threading.Thread(target=announce, args=[host, port, address, password], daemon=True)]
     )
@@ -190,10 +189,6 @@ def demo_environment(address: str) -> dict[str, str]:
     path.touch(mode=0o600)
     path.write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
     return _unbuffered(os.environ | settings)
-
-
-def new_password() -> str:
-    return secrets.token_urlsafe(9)
 
 
 def announce(host: str, port: int, address: str, password: str) -> None:
