@@ -1,14 +1,14 @@
 import csv
 import io
-import json
 import threading
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import call_command
 from django.db import connection
 
 from inventory import codes
 from inventory.models import Batch, Code, Product, Supplier
+from tests.command import outcome
 
 pytestmark = [pytest.mark.django_db, pytest.mark.smoke]
 
@@ -18,20 +18,8 @@ def reports(settings, tmp_path):
     settings.VAR_DIR = tmp_path / "var"
 
 
-@pytest.fixture
-def run(capsys):
-    """Run the command; returns its JSON, its exit status and what it says to people."""
-
-    def run(*arguments):
-        status, words = 0, ""
-        try:
-            call_command("import_codes", *arguments, "--json")
-        except CommandError as error:
-            status, words = error.returncode, str(error)
-        out = capsys.readouterr().out
-        return (json.loads(out) if out else None), status, words
-
-    return run
+def run(*arguments):
+    return outcome("import_codes", *arguments)
 
 
 @pytest.fixture
@@ -44,7 +32,7 @@ def file(tmp_path):
     return write
 
 
-def test_every_bad_line_is_in_the_report_and_every_other_in_stock(run, file):
+def test_every_bad_line_is_in_the_report_and_every_other_in_stock(file):
     content = b"\xef\xbb\xbfAAAA-BBBB-0001\r\n\r\nbad\xff\r\n" + b"x" * 10_000_000 + b"\r\n"
     content += b"AAAA-BBBB-0002\r\naaaa-bbbb-0001\r\nNU\x00L\r\n   \nAAAA-BBBB-0003"
     data, status, words = run(file(content), "--sku", "GAME", "--create")
@@ -63,7 +51,7 @@ def test_every_bad_line_is_in_the_report_and_every_other_in_stock(run, file):
     ]
 
 
-def test_running_it_again_is_well_and_imports_nothing(run, file):
+def test_running_it_again_is_well_and_imports_nothing(file):
     path = file(b"A\nB\n")
     assert run(path, "--sku", "GAME", "--create", "--batch", "INV-1")[0]["imported"] == 2
     data, status, _ = run(path, "--sku", "GAME", "--batch", "INV-1")
@@ -71,7 +59,7 @@ def test_running_it_again_is_well_and_imports_nothing(run, file):
     assert Batch.objects.count() == 1
 
 
-def test_an_unknown_sku_is_refused_with_the_nearest_names(run, file):
+def test_an_unknown_sku_is_refused_with_the_nearest_names(file):
     for sku in ("GAME-EU", "GAME-US", "OTHER"):
         Product.objects.create(sku=sku)
     data, status, words = run(file(b"A\n"), "--sku", "game-uk")
@@ -82,7 +70,7 @@ def test_an_unknown_sku_is_refused_with_the_nearest_names(run, file):
     assert Product.objects.count() == 3
 
 
-def test_it_reads_standard_input_and_takes_every_option(run, monkeypatch):
+def test_it_reads_standard_input_and_takes_every_option(monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"code\nA\n")))
     options = [
         "--batch",
@@ -107,7 +95,7 @@ def test_it_reads_standard_input_and_takes_every_option(run, monkeypatch):
     "options",
     [["--cost", "4,20"], ["--cost", "-1"], ["--currency", "EURO"], ["--expires", "soon"], ["--batch", "x" * 201]],
 )
-def test_an_unusable_option_is_refused_before_anything_is_stored(run, file, options):
+def test_an_unusable_option_is_refused_before_anything_is_stored(file, options):
     Product.objects.create(sku="GAME")
     data, _, words = run(file(b"A\n"), "--sku", "GAME", *options)
     assert data is None
@@ -115,7 +103,7 @@ def test_an_unusable_option_is_refused_before_anything_is_stored(run, file, opti
     assert not Code.objects.exists()
 
 
-def test_a_file_that_is_not_there_or_makes_no_sense_is_refused(run, file, tmp_path):
+def test_a_file_that_is_not_there_or_makes_no_sense_is_refused(file, tmp_path):
     assert run(str(tmp_path / "none.txt"), "--sku", "GAME", "--create")[1] == 2
     assert run(str(tmp_path), "--sku", "GAME", "--create")[1] == 2
     assert not Product.objects.exists()
