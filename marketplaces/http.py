@@ -25,6 +25,7 @@ from marketplaces.types import Answer, CallRecord, Urgency
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 LOGGED_CHARACTERS = 4000
+LONGEST_NUMBER = 30  # digits before or after the point
 # Longest that a command which may wait (never a worker) waits for the budget in one go.
 PATIENCE_SECONDS = 120
 
@@ -210,7 +211,11 @@ class Client:
     def _shown(self, payload: Any) -> str:
         if payload is None:
             return ""
-        return self.scrub(_dumps(mask_json(payload, self._secret_keys)))[:LOGGED_CHARACTERS]
+        try:
+            shown = _dumps(mask_json(payload, self._secret_keys))
+        except RecursionError:
+            return "(nested too deep to be shown)"
+        return _storable(self.scrub(shown))[:LOGGED_CHARACTERS]
 
     def _shown_answer(self, answer: Answer | None) -> str:
         if answer is None:
@@ -218,7 +223,7 @@ class Client:
         if answer.json is not None:
             return self._shown(answer.json)
         # What is not JSON can't be masked by its keys, so only as much is kept as names the sender.
-        return self.scrub(answer.body[:500].decode(errors="replace")) if answer.body else ""
+        return _storable(self.scrub(answer.body[:500].decode(errors="replace"))) if answer.body else ""
 
 
 def _dumps(payload: Any) -> str:
@@ -228,8 +233,15 @@ def _dumps(payload: Any) -> str:
 def _number(value: Any) -> Any:
     # The json module writes floats by repr(), which for two to fifteen digits is the Decimal's own text.
     if isinstance(value, Decimal):
+        if abs(value.adjusted()) > LONGEST_NUMBER:  # an amount by no means, and maybe gigabytes of digits
+            return str(value)
         return int(value) if value == value.to_integral_value() else float(value)
     raise TypeError(f"{type(value).__name__} does not go into JSON")
+
+
+def _storable(text: str) -> str:
+    """Take out what no database stores, for a record that can't be written would hide what became of a request."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _never_arrived(error: requests.RequestException) -> bool:
