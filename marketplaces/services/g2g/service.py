@@ -41,6 +41,7 @@ from marketplaces.types import (
 OFFERS_PER_PAGE = 100
 # Requests set aside to look for an offer: a page of offers, and a few of them in full.
 REQUESTS_TO_FIND = 5
+KIND_WORDS = {DeliveryKind.CODES: "codes", DeliveryKind.TOP_UP: "a top-up"}
 FILTERS = frozenset({"status", "query", "brand_id", "service_id", "seller_id"})
 
 
@@ -345,12 +346,8 @@ class Service(MarketplaceService):
             self._kinds[delivery_id] = kind
 
     def _must_be(self, kind: DeliveryKind, delivery_id: str, operation: str) -> None:
-        found = self._kinds.get(delivery_id, kind)
-        if found != kind:
-            raise validation.refuse(
-                operation,
-                f"Delivery {delivery_id} is one of {found.value.replace('_', ' ')}s, which is reported in another way",
-            )
+        if self._kinds.get(delivery_id, kind) != kind:
+            raise validation.refuse(operation, f"Delivery {delivery_id} is not made with {KIND_WORDS[kind]}")
 
 
 def _one_of(rows: Sequence[Json], order_id: str, delivery_id: str) -> Json:
