@@ -3,10 +3,12 @@
 import importlib.util
 import os
 import secrets
+import socket
 import string
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -17,7 +19,7 @@ from django.utils.module_loading import import_string
 from django.utils.text import slugify
 
 from backoffice import environment, queue
-from inventory import codes, stock
+from inventory import codes, publishing, stock
 from inventory.models import Offer, Product, Supplier
 from marketplaces import services
 from marketplaces.models import Account
@@ -35,7 +37,7 @@ COST = Decimal("0.84")  # of the price
 class Command(BaseCommand):
     help = (
         "Loads demo data: play accounts on every sandbox marketplace, products, made-up codes and offers. Safe to "
-        "repeat: stock is filled up, and the offers are made again in a sandbox that was started anew."
+        "repeat: stock is filled up, and what a sandbox forgot when it stopped is made again."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -53,12 +55,13 @@ class Command(BaseCommand):
             raise CommandError("The sandbox is on this machine: set ALLOW_LOCAL_MARKETPLACES=True.")
         make_admin()
         shelves = {slug: offers for slug in services.all_services() if (offers := demo_offers(slug))}
+        forgotten = not answers(options["sandbox_url"])
         suppliers = [Supplier.objects.get_or_create(name=name)[0] for name in SUPPLIERS]
         for slug, contents in shelves.items():
             account = make_account(slug, options["sandbox_url"])
             for number, content in enumerate(contents):
                 product = make_product(content, suppliers[number % len(suppliers)])
-                make_offer(account, product, content)
+                make_offer(account, product, content, forgotten=forgotten)
         queue.enqueue("backoffice.tasks.heartbeat")
         self.stdout.write(
             f"{len(shelves)} play accounts, {Product.objects.count()} products, {Offer.objects.count()} offers."
@@ -118,14 +121,20 @@ def invented_code() -> str:
     return "-".join(["DEMO", *("".join(secrets.choice(letters) for _ in range(5)) for _ in range(3))])
 
 
-def make_offer(account: Account, product: Product, content: OfferContent) -> None:
-    """Want `product` on the account's shelf.
+def answers(url: str) -> bool:
+    """Say whether something listens there. A sandbox that does not run has forgotten its offers."""
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 80), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
-    A sandbox forgets its offers when it stops, so one that was there is looked for, and made again when it is gone:
-    that is what a worker does with an offer that has no id and may exist.
-    """
+
+def make_offer(account: Account, product: Product, content: OfferContent, *, forgotten: bool) -> None:
+    """Want `product` on the account's shelf; an offer that the sandbox has forgotten is made once more."""
     with transaction.atomic():
-        offer, is_new = Offer.objects.get_or_create(
+        offer, _ = Offer.objects.get_or_create(
             account=account,
             product=product,
             defaults={
@@ -136,8 +145,7 @@ def make_offer(account: Account, product: Product, content: OfferContent) -> Non
                 "low_stock_at": 5,
             },
         )
-        offer.external_id, offer.seen_status = "", OfferStatus.UNKNOWN
-        offer.state = Offer.State.DUE if is_new else Offer.State.UNKNOWN
-        offer.next_try_at, offer.attempts, offer.failure, offer.last_error = timezone.now(), 0, "", ""
-        offer.save()
-        queue.enqueue(Offer.task, offer.pk)
+        if forgotten:
+            offer.external_id, offer.seen_status, offer.state = "", OfferStatus.UNKNOWN, Offer.State.DUE
+            offer.save(update_fields=["external_id", "seen_status", "state"])
+        publishing.request(Offer.objects.filter(pk=offer.pk))
