@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -100,3 +101,11 @@ def test_a_key_may_be_written_in_either_alphabet_of_base64() -> None:
     key = bytes(range(224, 256))
     for encode in (base64.standard_b64encode, base64.urlsafe_b64encode):
         assert environment.key_bytes(encode(key).decode()) == key
+
+
+def test_the_example_file_explains_every_setting_and_no_other() -> None:
+    source = (ROOT / "backoffice" / "settings.py").read_text()
+    example = (ROOT / ".env.example").read_text()
+    read = set(re.findall(r"(?:read\.\w+\(env, |env\.\w+\()\s*\"([A-Z_]+)\"", source))
+    assert len(read) > 15
+    assert set(re.findall(r"^#?([A-Z_]+)=", example, re.M)) == read
