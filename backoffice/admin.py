@@ -178,6 +178,7 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
     list_max_show_all = 200
     list_filter_submit = True
     list_fullwidth = True
+    list_select_related: Sequence[str] = ()
     warn_unsaved_form = True
     change_form_outer_before_template = "admin/buttons.html"
     buttons: Sequence[str] = ()
@@ -325,7 +326,6 @@ class UserAdmin(DjangoUserAdmin, BaseAdmin):  # type: ignore[misc, type-arg]
     change_password_form = AdminPasswordChangeForm
     search_fields = ("username__startswith", "email__startswith")
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", age("last_login", "last seen"))
-    list_select_related = ()
 
 
 @admin.register(Group)

@@ -108,7 +108,6 @@ class OfferInline(EvidenceInline):
 @admin.register(Product)
 class ProductAdmin(BaseAdmin):
     list_display = ("sku", "name", "available", age("created_at"))
-    list_select_related = ()
     search_fields = ("sku__startswith", "name__startswith")
     search_help_text = "Beginning of the SKU or the name"
     readonly_fields = ("units",)
@@ -139,7 +138,6 @@ class ProductAdmin(BaseAdmin):
 @admin.register(Supplier)
 class SupplierAdmin(BaseAdmin):
     list_display = ("name", short("notes"))
-    list_select_related = ()
     search_fields = ("name__startswith",)
 
 

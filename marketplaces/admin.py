@@ -15,9 +15,8 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, short
-from marketplaces import masking, outgoing, services
+from marketplaces import accounts, masking, outgoing, services
 from marketplaces.base import MarketplaceService
-from marketplaces.exceptions import ConfigurationError, MarketplaceError
 from marketplaces.forms import CREDENTIAL, OPTION, WRITTEN, AccountForm
 from marketplaces.models import Account, ApiCall, CatalogueProduct, WebhookEvent
 
@@ -43,20 +42,12 @@ def supported(service: type[MarketplaceService]) -> list[str]:
     return [name.replace("_", " ") for name in operations if service.supports(name)]
 
 
-def check_connection(account: Account) -> tuple[int, str]:
-    """Ask the marketplace for its cheapest read; returns a message level and what was found, for people."""
-    try:
-        health = account.service().check()
-    except ConfigurationError as error:
-        account.has_trouble(str(error))
-        return messages.ERROR, f"{account}: {error}"
-    except MarketplaceError as error:
-        return messages.ERROR, f"{account}: {error}"
-    works = health.reachable and health.authenticated and health.usable
-    if works:
-        account.works()
-    found = "the connection works." if works else "the connection does not work yet."
-    return messages.SUCCESS if works else messages.ERROR, " ".join([f"{account}: {found}", *health.details])
+def said_of(finding: accounts.Finding) -> tuple[str, int]:
+    """What a check of an account found, for people, and how grave it is."""
+    if finding.problem:
+        return f"{finding.account}: {finding.problem}", messages.ERROR
+    details = finding.health.details if finding.health else ()
+    return " ".join([f"{finding.account}: the connection works.", *details]), messages.SUCCESS
 
 
 @admin.register(Account)
@@ -65,7 +56,6 @@ class AccountAdmin(BaseAdmin):
 
     list_display = ("name", "marketplace", "kind", "condition", age("last_success_at"), "refused_calls")
     list_filter = (MarketplaceFilter, "is_enabled", "is_sandbox")
-    list_select_related = ()
     search_fields = ("name",)
     form = AccountForm
     readonly_fields = (
@@ -161,6 +151,7 @@ class AccountAdmin(BaseAdmin):
             obj.save()
         elif form.changed_data:
             obj.save(update_fields=[*AccountForm.Meta.fields, *WRITTEN])
+            accounts.resume(obj)  # what was changed may have mended its trouble
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
         text = f"{obj} is set up. Give the webhook address below to the marketplace, then check the connection."
@@ -172,8 +163,7 @@ class AccountAdmin(BaseAdmin):
     @admin.action(description="Check connection", permissions=["change"])
     def check_now(self, request: HttpRequest, queryset: "QuerySet[Account]") -> None:
         for account in queryset:
-            level, text = check_connection(account)
-            self.message_user(request, text, level)
+            self.message_user(request, *said_of(accounts.check(account)))
 
 
 @admin.register(WebhookEvent)
@@ -246,7 +236,6 @@ class ApiCallAdmin(EvidenceAdmin):
 class CatalogueProductAdmin(EvidenceAdmin):
     list_display = (short("name"), "marketplace", "external_id", "category", "brand", "region", age("seen_at"))
     list_filter = (MarketplaceFilter,)
-    list_select_related = ()
     search_fields = ("name", "external_id__exact")
     search_help_text = "A word of the name, or the exact id"
     fields = ("marketplace", "external_id", "name", "category", "brand", "region", "seen_at", "raw")

@@ -12,7 +12,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from marketplaces import services
+from marketplaces import accounts, services
 from marketplaces.models import Account
 from marketplaces.types import Field
 
@@ -81,6 +81,8 @@ class AccountForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        if data.get("is_sandbox") and not data.get("base_url"):
+            data["base_url"] = f"{accounts.SANDBOX_ROOT}/{self.slug}"
         self.credentials = self._credentials(data)
         for field in self.service.credentials:
             if field.required and not self.credentials.get(field.name):
@@ -101,18 +103,18 @@ class AccountForm(forms.ModelForm):
 
     def _webhook_secrets(self) -> list[str]:
         given = self.cleaned_data["webhook_secret"]
-        older = [] if self.cleaned_data.get("forget_webhook_secrets") else self.instance.webhook_secrets
+        is_new_play = self.cleaned_data["is_sandbox"] and not self.instance.webhook_secrets
+        stored = self.service.sandbox_webhook_secrets if is_new_play else self.instance.webhook_secrets
+        older = [] if self.cleaned_data.get("forget_webhook_secrets") else stored
         return list(dict.fromkeys([*([given] if given else []), *older]))
 
     def save(self, commit: bool = True) -> Account:
-        """Put the form's answers on the account; a change clears its trouble, since it may have mended it."""
+        """Put the form's answers on the account."""
         account: Account = self.instance
         account.marketplace = self.slug
         account.credentials = self.credentials
         account.options = self._options()
         account.webhook_secrets = self._webhook_secrets()
-        if self.changed_data:
-            account.trouble, account.trouble_since = "", None
         return super().save(commit)
 
     def names(self, prefix: str) -> Iterator[str]:
@@ -120,7 +122,7 @@ class AccountForm(forms.ModelForm):
 
 
 # What save() may have written, beside the fields of Meta.
-WRITTEN = ("credentials", "options", "webhook_secrets", "trouble", "trouble_since")
+WRITTEN = ("credentials", "options", "webhook_secrets")
 
 
 class ReasonForm(forms.Form):

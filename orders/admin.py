@@ -142,9 +142,9 @@ class OrderAdmin(EvidenceAdmin):
     @admin.action(description="Deliver now", permissions=["deliver"])
     def deliver_now(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
         woken = sum(fulfilment.deliver_now(order) for order in queryset)
-        text = "A worker goes on with {0} now; the timeline shows what comes of it."
         deliveries = f"{woken} deliver{'y' if woken == 1 else 'ies'}"
-        self.tell(request, woken, text.format(deliveries) if woken else "Nothing waits to be delivered in {rows}.")
+        text = f"A worker goes on with {deliveries} now; the timeline shows what comes of it."
+        self.tell(request, woken, text if woken else "Nothing waits to be delivered there.")
 
     @admin.action(description="Settled", permissions=["deliver"])
     def settle(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
