@@ -87,7 +87,7 @@ class Sandbox:
             self.bucket = Bucket(self.clock, self._requests_per_second)
             self.registered: list[Seller] = []
             self.calls: deque[Json] = deque(maxlen=KEPT_CALLS)
-            self.messages: list[Message] = []
+            self.messages: deque[Message] = deque(maxlen=KEPT_CALLS)
             self._timers: list[tuple[float, int, Callable[[], None]]] = []
             self._sequence = itertools.count()
             self._routes = [
@@ -261,7 +261,7 @@ class Sandbox:
     # --- control ---------------------------------------------------------------------------------------------
 
     def _control(self, request: Request) -> Response:
-        if not ipaddress.ip_address(request.remote).is_loopback:
+        if not _is_this_machine(request.remote):
             return Response.of({"error": "The control addresses answer this machine alone"}, 403)
         name = f"{request.method} {request.path.removeprefix(CONTROL)}"
         handler = self.controls().get(name)
@@ -367,3 +367,10 @@ class Sandbox:
     def shop_at_random(self) -> None:
         """Be a buyer who comes along."""
         raise NotImplementedError
+
+
+def _is_this_machine(remote: str) -> bool:
+    try:
+        return ipaddress.ip_address(remote).is_loopback
+    except ValueError:
+        return False

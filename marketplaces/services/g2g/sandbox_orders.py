@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from marketplaces.services.g2g.sandbox import Sandbox
 
 DEADLINE_MS = 900_000
+# A demonstration may run for weeks; the oldest orders are forgotten.
+KEPT_ORDERS = 20_000
 CLOSED = ("cancelled", "refunded", "delivered", "partial_delivered")
 BUYERS_ANSWERS = {"e02308e5": "hello_world", "1759fb6c": "98f0250f"}
 
@@ -61,6 +63,8 @@ class Orders:
                 buyer_fields=buyer_fields or BUYERS_ANSWERS,
             )
             self.all[order.id] = order
+            if len(self.all) > KEPT_ORDERS:
+                del self.all[next(iter(self.all))]
             self._reserve(order)
             self._sandbox.events.order("G2G-WH-01", order)
             if pay:

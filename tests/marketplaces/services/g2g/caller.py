@@ -4,10 +4,11 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
-from marketplaces.sandbox_words import Request
-from marketplaces.services.g2g.sandbox import Sandbox
+from marketplaces.sandbox_words import Request, Response, Seller
+from marketplaces.services.g2g.sandbox import BUILT_IN, Sandbox
 from marketplaces.services.g2g.sandbox_catalogue import ITUNES_CARD, RAGNAROK_CREDIT
 
 KEY = "b5769724c1cb1d52c58717d3d12ae2fe"
@@ -24,6 +25,25 @@ CARD = {
     "low_stock_alert_qty": 2,
 }
 TOP_UP = CARD | {"product_id": RAGNAROK_CREDIT, "delivery_method_ids": [METHOD]}
+
+
+class Receiver:
+    """A seller's webhook address: it keeps what it gets and answers `status`."""
+
+    def __init__(self) -> None:
+        self.got: list[tuple[Mapping[str, str], bytes]] = []
+        self.status = 200
+
+    def __call__(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> Response:
+        self.got.append((headers, body))
+        return Response(self.status, b"{}")
+
+
+def new_market(receiver: Receiver | None = None) -> Sandbox:
+    """A make-believe G2G on its own, with the built-in seller and one address for webhooks."""
+    url = "https://www.your_webhook_url.com"
+    seller = Seller(BUILT_IN.credentials, url, url, ["gBW1wXgBNnA"])
+    return Sandbox(send=receiver or Receiver(), callbacks=lambda: [seller], requests_per_second=1000, seed=1)
 
 
 def signed_headers(path: str, *, at: float | None = None, key: str = KEY, user: str = USER) -> dict[str, str]:
