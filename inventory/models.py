@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from marketplaces.models import Account, Outgoing, waiting_index
+from marketplaces.models import Account, Job, Outgoing, waiting_index
 from marketplaces.types import OfferStatus
 
 CURRENCY_HELP = "Three letters, such as EUR."
@@ -177,6 +177,7 @@ class Offer(Outgoing):
     """A product on an account's shelf: what we want it to say, what we last sent, what was last seen there."""
 
     task = "inventory.tasks.push_offer"
+    is_pumped = True
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="offers")
     product = models.ForeignKey(
@@ -209,6 +210,9 @@ class Offer(Outgoing):
     )
     is_active = models.BooleanField("for sale", default=True, help_text="Off: shown as out of stock.")
 
+    # What is on its way while the marketplace still works on it, and the job that says when it has arrived.
+    pushing = models.JSONField(default=dict, blank=True, editable=False)
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, editable=False, related_name="offers")
     pushed = models.JSONField(default=dict, blank=True, editable=False)
     pushed_quantity = models.PositiveIntegerField(null=True, blank=True, editable=False)
     pushed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -229,6 +233,9 @@ class Offer(Outgoing):
         ]
         indexes = [
             waiting_index("offer_waiting"),
+            models.Index(
+                fields=["account", "next_try_at"], name="offer_to_push", condition=Q(state__in=["due", "unknown"])
+            ),
             models.Index(fields=["state", "account"]),
             models.Index(fields=["external_id"]),
             models.Index(fields=["external_product_id"]),

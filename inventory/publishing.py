@@ -1,6 +1,7 @@
 """Bring the marketplace's offer to what we want it to say."""
 
 from dataclasses import asdict
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,20 +9,21 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from backoffice import queue
 from inventory import stock
 from inventory.mirror import record_seen
 from inventory.models import Offer, StockChange
 from inventory.signals import stock_changed
-from marketplaces import outgoing
+from marketplaces import jobs, outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import NotFound, PermanentError
-from marketplaces.models import Account
+from marketplaces.models import Account, Job
+from marketplaces.outgoing import Again
 from marketplaces.types import OfferContent, OfferStatus, RemoteOffer, Urgency
 
 State = Offer.State
 ALWAYS_SENT = frozenset({"quantity"})  # a sale changes it there, so what we pushed last proves nothing
 REQUESTS_TO_CREATE = 2  # one to look, one to create
+JOB_AGAIN = timedelta(minutes=15)  # the end of the job wakes the offer; this is for the case that nobody did
 
 
 def wanted(offer: Offer) -> OfferContent:
@@ -75,9 +77,9 @@ def request(offers: QuerySet[Offer]) -> int:
     """Ask for offers to be pushed and wake workers for them; returns how many. Safe to repeat: ten asks are one push."""
     with transaction.atomic():
         pks = list(offers.values_list("pk", flat=True))
-        outgoing.mark_due(Offer.objects.filter(pk__in=pks))
-        for pk in pks:
-            queue.enqueue(Offer.task, pk)
+        marked = Offer.objects.filter(pk__in=pks)
+        outgoing.mark_due(marked)
+        outgoing.wake_all(marked)
     return len(pks)
 
 
@@ -86,12 +88,17 @@ def push(pk: int) -> bool:
     return outgoing.run(Offer, pk, _push)
 
 
-def _push(offer: Offer) -> None:
+def _push(offer: Offer) -> Again | None:
+    if offer.job is not None:
+        if not offer.job.result:
+            return Again(timezone.now() + JOB_AGAIN, f"The marketplace works on it (job {offer.job}).")
+        _job_over(offer, offer.job)
+        if not differences(offer):
+            return None
     service = offer.account.service()
     if not offer.external_id:
         service.plan(REQUESTS_TO_CREATE, Urgency.PRICE)
-        _create(offer, service)
-        return
+        return _create(offer, service)
     fields = _fields_to_send(offer)
     service.plan(1, Urgency.STOCK if fields == ALWAYS_SENT else Urgency.PRICE)
     content = wanted(offer)  # read as late as can be: what is sold while we waited counts
@@ -103,7 +110,7 @@ def _push(offer: Offer) -> None:
             f"Offer “{offer}” no longer exists there. To sell it again, clear its offer id and push it",
             kind="not_found", operation=error.operation, status=error.status, request_id=error.request_id,
         ) from error  # fmt: skip
-    _pushed(offer, content, remote)
+    return _sent(offer, content, remote)
 
 
 def _fields_to_send(offer: Offer) -> frozenset[str]:
@@ -111,22 +118,58 @@ def _fields_to_send(offer: Offer) -> frozenset[str]:
     return frozenset(differences(offer)) - {"external_product_id"} | ALWAYS_SENT
 
 
-def _create(offer: Offer, service: MarketplaceService) -> None:
+def _create(offer: Offer, service: MarketplaceService) -> Again | None:
+    """Create it there, after looking whether an earlier try did; one that exists is taken over and brought up to date."""
     content = wanted(offer)
     found = service.find_offer(content) if offer.must_look else None
-    taken = found and Offer.objects.filter(account=offer.account, external_id=found.external_id).exists()
-    remote = found if found and not taken else service.create_offer(content)
-    offer.external_id = remote.external_id
-    offer.save(update_fields=["external_id"])
-    if remote is found:
-        remote = service.update_offer(offer.external_id, content, frozenset(as_json(content)) - {"external_product_id"})
-    _pushed(offer, content, remote)
+    if found is not None and Offer.objects.filter(account=offer.account, external_id=found.external_id).exists():
+        found = None
+    remote = found or service.create_offer(content)
+    if found is not None or remote.was_there:
+        offer.external_id = remote.external_id
+        offer.save(update_fields=["external_id"])
+        return Again(timezone.now(), "It existed there already and is brought up to date.")
+    return _sent(offer, content, remote)
 
 
-def _pushed(offer: Offer, content: OfferContent, remote: RemoteOffer) -> None:
-    offer.pushed, offer.pushed_quantity, offer.pushed_at = as_json(content), content.quantity, timezone.now()
-    offer.save(update_fields=["pushed", "pushed_quantity", "pushed_at"])
+def _sent(offer: Offer, content: OfferContent, remote: RemoteOffer) -> Again | None:
+    """Note what was sent: it has arrived, or will have when the marketplace's job is done."""
+    offer.pushing, offer.external_id = as_json(content), offer.external_id or remote.external_id
+    if remote.job_id:
+        with transaction.atomic():
+            offer.job = jobs.start(offer.account, remote.job_id, purpose=f"offer {offer.pk}")
+            offer.save(update_fields=["pushing", "external_id", "job"])
+        return Again(timezone.now() + JOB_AGAIN, f"The marketplace works on it (job {offer.job}).")
+    _arrived(offer)
     record_seen(offer, remote)
+    return None
+
+
+def _job_over(offer: Offer, job: Job) -> None:
+    offer.job = None
+    if job.result == Job.Result.DONE:
+        offer.external_id = offer.external_id or job.resource_id
+        _arrived(offer)
+        return
+    offer.pushing = {}
+    offer.save(update_fields=["job", "pushing"])
+    raise PermanentError(
+        f"Offer “{offer}”: the marketplace's job {job} ended as {job.result}"
+        f"{f' ({job.reason})' if job.reason else ''}. Mend what it says, then push it again",
+        kind="job_failed",
+    )
+
+
+def _arrived(offer: Offer) -> None:
+    offer.pushed, offer.pushing = offer.pushing, {}
+    offer.pushed_quantity, offer.pushed_at = offer.pushed["quantity"], timezone.now()
+    offer.save(update_fields=["pushed", "pushing", "pushed_quantity", "pushed_at", "external_id", "job"])
+
+
+def job_ended(job: Job) -> None:
+    """Go on with the offers that waited for a job. Safe to repeat."""
+    for offer in Offer.objects.filter(job=job):
+        outgoing.try_again(offer)
 
 
 def _gone(offer: Offer) -> None:

@@ -216,6 +216,8 @@ class Outgoing(models.Model):
 
     # Dotted path of the task that takes this row's primary key and does its work.
     task: ClassVar[str]
+    # Rows that come in thousands are worked off an account at a time by marketplaces.pump, not by a wake-up each.
+    is_pumped: ClassVar[bool] = False
     # Every such row belongs to one account: a foreign key, or a property that follows one.
     account: Any
     # Set at the claim: an earlier call may have been made, so look before repeating it.
@@ -263,6 +265,57 @@ class WebhookEvent(Outgoing):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}".strip()
+
+
+class Pump(models.Model):
+    """Who works off an account's rows of one kind, and for when the next turn is planned; see marketplaces.pump."""
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="pumps")
+    kind = models.CharField(max_length=60)
+    leased_until = models.DateTimeField(null=True)
+    planned_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "kind"], name="one_pump_per_account_and_kind")]
+
+
+class Job(Outgoing):
+    """Work that a marketplace goes on with after its answer; followed until it ends."""
+
+    class Result(models.TextChoices):
+        DONE = "done", "done"
+        FAILED = "failed", "failed"
+        CANCELLED = "cancelled", "cancelled"
+
+    task = "marketplaces.tasks.follow_job"
+    is_pumped = True
+
+    account = models.ForeignKey(Account, models.CASCADE, related_name="jobs")
+    external_id = models.CharField("job id", max_length=100)
+    purpose = models.CharField(max_length=200, help_text="What it was started for.")
+    status_word = models.CharField("marketplace's status", max_length=60, blank=True)
+    result = models.CharField(max_length=10, choices=Result.choices, blank=True, help_text="Empty while it runs.")
+    is_stuck = models.BooleanField(
+        "stuck", default=False, help_text="It takes longer than any job should. It has not failed and is still watched."
+    )
+    resource_id = models.CharField(max_length=100, blank=True, help_text="What it made.")
+    reason = models.CharField(max_length=500, blank=True)
+    polls = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_job_per_external_id")]
+        indexes = [
+            waiting_index("job_waiting"),
+            models.Index(
+                fields=["account", "next_try_at"], name="job_to_poll", condition=Q(state__in=["due", "unknown"])
+            ),
+            models.Index(fields=["-started_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
 
 
 class CatalogueProduct(models.Model):

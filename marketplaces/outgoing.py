@@ -24,13 +24,14 @@ from marketplaces.exceptions import (
     TemporaryError,
     UnknownOutcome,
 )
-from marketplaces.models import TROUBLE_PAUSE, Outgoing
+from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing
 
 log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=Outgoing)
 State = Outgoing.State
 
+PUMP = "marketplaces.tasks.pump"
 MAX_ATTEMPTS = 8
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 600.0
 LOOK_AFTER = timedelta(seconds=10)
@@ -156,7 +157,8 @@ def _record(
             asked_again=False,
         )
         row.refresh_from_db()
-        wake(row)
+        if not row.is_pumped:  # the pump plans its own next turn
+            wake(row)
 
 
 def _if_asked_again(state: str) -> str:
@@ -165,8 +167,24 @@ def _if_asked_again(state: str) -> str:
 
 def wake(row: Outgoing) -> None:
     """Wake a worker for the row when it is due. Safe to repeat."""
-    if row.state in (State.DUE, State.UNKNOWN):
-        queue.enqueue_at(row.next_try_at or timezone.now(), row.task, row.pk)
+    if row.state not in (State.DUE, State.UNKNOWN):
+        return
+    when = row.next_try_at or timezone.now()
+    if row.is_pumped:
+        queue.enqueue_at(when, PUMP, row._meta.label_lower, str(row.account.pk))
+    else:
+        queue.enqueue_at(when, row.task, row.pk)
+
+
+def wake_all(rows: QuerySet[Row]) -> None:
+    """Wake workers for many rows at once: one wake-up an account where the rows are pumped. Safe to repeat."""
+    model = rows.model
+    if model.is_pumped:
+        for account_id in rows.order_by().values_list("account_id", flat=True).distinct():
+            queue.enqueue(PUMP, model._meta.label_lower, str(account_id))
+    else:
+        for pk in rows.values_list("pk", flat=True):
+            queue.enqueue(model.task, pk)
 
 
 def mark_due(rows: QuerySet[Row]) -> int:
@@ -195,7 +213,7 @@ def try_again(row: Row) -> bool:
             attempts=0,
         )
         if fresh:
-            queue.enqueue(row.task, row.pk)
+            wake_all(rows)
     return bool(fresh)
 
 
@@ -204,10 +222,17 @@ def sweep(model: type[Row]) -> int:
     now = timezone.now()
     lost = model._default_manager.filter(state=State.IN_FLIGHT, in_flight_since__lt=now - LOST_AFTER)
     lost.update(state=State.UNKNOWN, next_try_at=now, in_flight_since=None)
-    due = model._default_manager.filter(
-        Q(next_try_at=None) | Q(next_try_at__lte=now - GRACE), state__in=[State.DUE, State.UNKNOWN]
-    )
+    due = waiting(model).filter(Q(next_try_at=None) | Q(next_try_at__lte=now - GRACE))
     pks = list(due.order_by("next_try_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
-    for pk in pks:
-        queue.enqueue(model.task, pk)
+    wake_all(model._default_manager.filter(pk__in=pks))
     return len(pks)
+
+
+def waiting(model: type[Row]) -> QuerySet[Row]:
+    """All rows that have something to do, now or later."""
+    return model._default_manager.filter(state__in=[State.DUE, State.UNKNOWN])
+
+
+def waiting_of(model: type[Row], account: Account) -> QuerySet[Row]:
+    """The same for one account, in the order in which they are due."""
+    return waiting(model).filter(Q(("account", account))).order_by("next_try_at")

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from marketplaces import events, outgoing, recovery
-from marketplaces.models import ApiCall, WebhookEvent
+from marketplaces import events, jobs, outgoing, recovery
+from marketplaces import pump as turns
+from marketplaces.models import ApiCall, Job, WebhookEvent
 
 CALL_LOG_DAYS = 30
 
@@ -14,8 +15,17 @@ def process_event(pk: int) -> None:
     events.process(pk)
 
 
+def follow_job(pk: int) -> None:
+    jobs.follow(pk)
+
+
+def pump(kind: str, account_id: str) -> None:
+    turns.turn(kind, account_id)
+
+
 def sweep() -> None:
     outgoing.sweep(WebhookEvent)
+    outgoing.sweep(Job)
 
 
 def prune() -> None:

@@ -214,6 +214,7 @@ class RemoteOffer:
     low_stock_at: int | None = None
     attributes: Json = field(default_factory=dict)
     job_id: str = ""  # the change is done when this job is
+    was_there: bool = False  # a create found that it exists already, as something that may say other things
     raw: Json = field(default_factory=dict, repr=False)
 
 

@@ -1,0 +1,79 @@
+"""Work off an account's rows of one kind, a few at a time, within its budget.
+
+Thousands of offers or jobs that each woke a worker would keep the workers busy with asking for budget, and a delivery
+would wait behind them. Here one worker at a time takes a short turn for an account and plans the next one; rows wait in
+their table, not in the queue.
+"""
+
+import time
+from datetime import datetime, timedelta
+
+from django.apps import apps
+from django.db.models import Min, Q
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+from backoffice import queue
+from marketplaces import outgoing
+from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing, Pump
+
+# A turn is short, so that a worker is free for a delivery soon whatever else is going on.
+TURN_SECONDS = 0.5
+# Longer than a task may run: a lease that is still there then belongs to a dead worker.
+LEASE = timedelta(seconds=75)
+BUDGET = "budget"
+
+
+def turn(kind: str, account_id: str) -> int:
+    """Work off rows of `kind` (a model's label) of an account that are due; returns how many. Safe to run at once."""
+    model: type[Outgoing] = apps.get_model(kind)
+    account = Account.objects.filter(pk=account_id).first()
+    if account is None:
+        return 0
+    if not _lease(account, kind):
+        return 0  # whoever has it looks again before it ends
+    done, not_before = 0, timezone.now()
+    try:
+        if account.is_stopped:
+            not_before += TROUBLE_PAUSE
+        else:
+            done, not_before = _work(model, account)
+    finally:
+        Pump.objects.filter(account=account, kind=kind).update(leased_until=None)
+    _plan_next(model, account, kind, not_before)
+    return done
+
+
+def _work(model: type[Outgoing], account: Account) -> tuple[int, datetime]:
+    """Do rows until the turn is over; returns how many, and before when it makes no sense to go on."""
+    run, done, over = import_string(model.task), 0, time.monotonic() + TURN_SECONDS
+    mine = outgoing.waiting_of(model, account)
+    while time.monotonic() < over:
+        is_due = Q(next_try_at=None) | Q(next_try_at__lte=timezone.now())
+        pk = mine.filter(is_due).values_list("pk", flat=True).first()
+        if pk is None:
+            break
+        run(pk)
+        done += 1
+        row = model._default_manager.get(pk=pk)
+        if row.failure == BUDGET and row.next_try_at:
+            return done, row.next_try_at
+    return done, timezone.now()
+
+
+def _plan_next(model: type[Outgoing], account: Account, kind: str, not_before: datetime) -> None:
+    """Wake a worker for the next row, unless an earlier turn is planned already: turns must not multiply."""
+    first = outgoing.waiting_of(model, account).aggregate(at=Min("next_try_at"), any=Min("pk"))
+    if first["any"] is None:
+        return
+    when = max(first["at"] or not_before, not_before)
+    is_free = Q(planned_at=None) | Q(planned_at__lte=timezone.now()) | Q(planned_at__gt=when)
+    if Pump.objects.filter(is_free, account=account, kind=kind).update(planned_at=when):
+        queue.enqueue_at(when, outgoing.PUMP, kind, str(account.pk))
+
+
+def _lease(account: Account, kind: str) -> bool:
+    now = timezone.now()
+    Pump.objects.get_or_create(account=account, kind=kind)
+    is_free = Q(leased_until=None) | Q(leased_until__lte=now)
+    return bool(Pump.objects.filter(is_free, account=account, kind=kind).update(leased_until=now + LEASE))

@@ -1,0 +1,98 @@
+"""An account's rows are worked off a few at a time, and turns do not multiply."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from django_q.models import OrmQ
+
+from inventory import publishing
+from inventory.models import Offer
+from marketplaces import outgoing, pump
+from marketplaces.models import Account, ApiCall, Pump
+from tests import make
+from tests.drain import drain
+from tests.orders import story
+
+State = Offer.State
+KIND = Offer._meta.label_lower
+
+
+def due_offers(on, count):
+    for number in range(count):
+        make.offer(None, on, external_id=f"offer-{number}", state=State.DUE, next_try_at=timezone.now())
+
+
+@pytest.mark.smoke
+def test_a_thousand_wishes_of_an_account_are_one_wake_up(db):
+    account = make.account()
+    due_offers(account, 50)
+
+    publishing.request(Offer.objects.all())
+
+    assert OrmQ.objects.count() == 1
+
+
+def test_a_turn_ends_when_the_budget_is_spent_and_the_next_is_planned_for_then(g2g):
+    story.begin(g2g, codes=1)
+    Account.objects.update(options={"requests_per_minute": 6})
+    due_offers(Account.objects.get(), 30)
+    ApiCall.objects.all().delete()
+
+    pump.turn(KIND, str(g2g.account.pk))
+
+    spent = Offer.objects.filter(failure="budget")
+    assert spent.count() == 1
+    assert ApiCall.objects.count() < 6
+    planned = Pump.objects.get().planned_at
+    assert planned == spent.get().next_try_at > timezone.now() + timedelta(seconds=5)
+    assert OrmQ.objects.get().lock == planned
+
+
+def test_turns_do_not_multiply(g2g):
+    account = g2g.account
+    make.offer(None, account, state=State.DUE, next_try_at=timezone.now() + timedelta(minutes=5))
+
+    for _ in range(10):
+        pump.turn(KIND, str(account.pk))
+
+    assert OrmQ.objects.count() == 1
+
+
+def test_an_earlier_row_brings_the_next_turn_forward(g2g):
+    late = make.offer(None, g2g.account, state=State.DUE, next_try_at=timezone.now() + timedelta(minutes=5))
+    pump.turn(KIND, str(g2g.account.pk))
+    make.offer(None, g2g.account, state=State.DUE, next_try_at=timezone.now() + timedelta(minutes=1))
+    pump.turn(KIND, str(g2g.account.pk))
+
+    locks = sorted(OrmQ.objects.values_list("lock", flat=True))
+    assert len(locks) == 2
+    assert locks[0] < late.next_try_at == locks[1]
+
+
+def test_two_turns_at_once_are_one(g2g):
+    due_offers(g2g.account, 3)
+    Pump.objects.create(account=g2g.account, kind=KIND, leased_until=timezone.now() + timedelta(seconds=30))
+
+    assert pump.turn(KIND, str(g2g.account.pk)) == 0
+    Pump.objects.update(leased_until=timezone.now())
+    assert pump.turn(KIND, str(g2g.account.pk)) == 3
+
+
+def test_a_stopped_account_costs_nothing_and_goes_on_later(g2g):
+    due_offers(g2g.account, 3)
+    g2g.account.has_trouble("bad key")
+
+    assert pump.turn(KIND, str(g2g.account.pk)) == 0
+    assert ApiCall.objects.count() == 0
+    assert OrmQ.objects.get().lock > timezone.now() + timedelta(minutes=4)
+
+
+def test_the_sweep_wakes_an_account_once(g2g):
+    due_offers(g2g.account, 5)
+    Offer.objects.update(next_try_at=timezone.now() - timedelta(minutes=1))
+
+    assert outgoing.sweep(Offer) == 5
+    assert OrmQ.objects.count() == 1
+    drain()
+    assert not Offer.objects.filter(state=State.DUE, next_try_at__lte=timezone.now()).exists()
