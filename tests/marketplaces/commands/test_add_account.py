@@ -146,9 +146,9 @@ def test_saving_ends_the_trouble_and_what_waited_for_it_is_tried_soon():
         event_id="1",
         kind="order.paid",
         body="{}",
-        received_at=timezone.now(),
+        received_at=now,
         state="due",
-        next_try_at=later,
+        next_try_at=now + timedelta(minutes=5),
     )
     OrmQ.objects.all().delete()
     add("g2g", "Main", "--credential", "secret=right")
