@@ -17,6 +17,8 @@ from marketplaces.types import OfferStatus, RemoteOffer
 State = Offer.State
 
 SEEN_FIELDS = ("seen", "seen_price", "seen_quantity", "seen_status", "seen_at")
+# What a remote offer says about the request, not about itself; and the whole answer, which the call log has.
+NOT_KEPT = frozenset({"raw", "job_id", "was_there"})
 # A listing that lacks more than this part of an account's offers is believed to be broken, not the offers gone.
 MOST_GONE = 0.2
 FEW_OFFERS = 10  # with fewer offers than this no part of them says anything
@@ -33,18 +35,23 @@ class SyncResult:
 
 
 def record_seen(offer: Offer, remote: RemoteOffer) -> None:
-    """Write down what the marketplace shows now; what we want stays as it is. Safe to repeat."""
-    offer.seen = _as_json(remote)
-    offer.seen_price, offer.seen_quantity = remote.price, remote.quantity
-    offer.seen_status, offer.seen_at = remote.status, timezone.now()
+    """Write down what the marketplace shows now; what we want stays as it is. Safe to repeat.
+
+    What it does not say (a listing says less than a single read) leaves what was seen before.
+    """
+    offer.seen = {**offer.seen, **_as_json(remote)}
+    offer.seen_price = offer.seen_price if remote.price is None else remote.price
+    offer.seen_quantity = offer.seen_quantity if remote.quantity is None else remote.quantity
+    if remote.status != OfferStatus.UNKNOWN or remote.status_word:
+        offer.seen_status = remote.status
+    offer.seen_at = timezone.now()
     offer.save(update_fields=SEEN_FIELDS)
 
 
 def _as_json(remote: RemoteOffer) -> dict[str, Any]:
     """What was said, without what was not; amounts as text, as in an offer's `pushed`."""
-    said = {name: money.json_safe(value) for name, value in asdict(remote).items() if value not in (None, "", {})}
-    said.pop("raw", None)
-    return said
+    said = {name: value for name, value in asdict(remote).items() if name not in NOT_KEPT}
+    return {name: money.json_safe(value) for name, value in said.items() if value not in (None, "", {}, False)}
 
 
 def sync_offers(account: Account, *, is_patient: bool = False) -> SyncResult:
@@ -60,7 +67,7 @@ def sync_offers(account: Account, *, is_patient: bool = False) -> SyncResult:
     seen = new = 0
     for remote in service.fetch_offers():
         seen += 1
-        new += _mirror(account, remote)
+        new += _mirror(account, service, remote)
         expected.pop(remote.external_id, None)
     known = exists.count()
     if known >= FEW_OFFERS and len(expected) > known * MOST_GONE:
@@ -68,10 +75,17 @@ def sync_offers(account: Account, *, is_patient: bool = False) -> SyncResult:
     return SyncResult(seen, new, sum(_mark_gone(service, expected.values())))
 
 
-def _mirror(account: Account, remote: RemoteOffer) -> bool:
+def _mirror(account: Account, service: MarketplaceService, remote: RemoteOffer) -> bool:
     """Update or make the row of a remote offer; True when it was unknown."""
+    offers = Offer.objects.filter(account=account, external_id=remote.external_id)
+    if not remote.external_product_id and not offers.exists() and service.supports("get_offer"):
+        # Some listings say too little to tell what is offered.
+        try:
+            remote = service.get_offer(remote.external_id)
+        except NotFound:
+            return False
     with transaction.atomic():
-        offer = Offer.objects.filter(account=account, external_id=remote.external_id).first()
+        offer = offers.first()
         is_new = offer is None
         if offer is None:
             if _is_being_created(account, remote):
