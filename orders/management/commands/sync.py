@@ -1,0 +1,96 @@
+"""Read from the marketplaces into the mirror."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from backoffice import progress
+from backoffice.commands import Report, ReportingCommand, Unusable
+from inventory import mirror
+from marketplaces import accounts, catalogue, recovery
+from marketplaces.exceptions import TemporaryError, Unsupported
+from marketplaces.models import Account
+
+Result = dict[str, Any]
+
+
+def _catalog(account: Account) -> Result:
+    return {"products": catalogue.sync_catalogue(account, is_patient=True)}
+
+
+def _offers(account: Account) -> Result:
+    return asdict(mirror.sync_offers(account, is_patient=True))
+
+
+def _orders(account: Account) -> Result:
+    return {"new": recovery.recover(account, is_patient=True)}
+
+
+# What is read: how, and the operation that a marketplace must have for it.
+READERS: dict[str, tuple[Callable[[Account], Result], str]] = {
+    "catalog": (_catalog, "fetch_catalogue"),
+    "offers": (_offers, "fetch_offers"),
+    "orders": (_orders, "missed_events"),
+}
+NO_SHIPMENTS = "No connected marketplace has shipments: there is nothing to read."
+
+
+class Command(ReportingCommand):
+    help = "Read from the marketplaces into the mirror. Safe to repeat; one account's failure stops no other."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("what", choices=[*READERS, "shipments"])
+        parser.add_argument("--account", metavar="NAME", help="only this account; else all that are switched on")
+
+    def report(self, **options: Any) -> Report:
+        what = options["what"]
+        try:
+            chosen = accounts.chosen(options["account"])
+        except accounts.UnusableAccount as error:
+            raise Unusable(str(error)) from error
+        if what not in READERS:
+            return Report({"ok": True, "what": what, "accounts": [], "note": NO_SHIPMENTS}, [NO_SHIPMENTS])
+        results = [_read(what, account) for account in progress.track(_once(what, chosen), label=f"Reading {what}")]
+        broken = [result["name"] for result in results if result["problem"]]
+        lines = [_line(result) for result in results] or [
+            "There is no account to read from; make one with add_account."
+        ]
+        data = {"ok": not broken, "what": what, "accounts": results}
+        return Report(data, lines, f"Not read to the end: {', '.join(broken)}" if broken else "")
+
+
+def _once(what: str, chosen: list[Account]) -> list[Account]:
+    """Of accounts that would read the same catalogue, the first."""
+    if what != "catalog":
+        return chosen
+    return list({(account.marketplace, account.base_url): account for account in reversed(chosen)}.values())[::-1]
+
+
+def _read(what: str, account: Account) -> Result:
+    """Read for one account; what goes wrong becomes its problem, and an unsupported operation is none."""
+    read, operation = READERS[what]
+    result: Result = {"name": account.name, "marketplace": account.marketplace, "problem": ""}
+    try:
+        if not account.service_class.supports(operation):
+            return result | {"note": f"{account.service_class.label} has no list of {what}"}
+        found = read(account)
+        account.works()
+    except Unsupported as error:
+        return result | {"note": str(error)}
+    except Exception as error:
+        return result | {"problem": _problem(account, error)}
+    return result | found
+
+
+def _problem(account: Account, error: Exception) -> str:
+    text = accounts.problem_of(account, error)
+    return f"{text}. Run it again later" if isinstance(error, TemporaryError) else text
+
+
+def _line(result: Result) -> str:
+    facts = [f"{name} {value:,}" for name, value in result.items() if isinstance(value, int)]
+    said = result["problem"] or result.get("note") or ", ".join(facts)
+    return f"{result['name']} ({result['marketplace']}): {said}"
