@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpRequest
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -79,6 +80,7 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Back office",
     "SITE_SUBHEADER": "Codes, offers, orders",
     "SITE_SYMBOL": "storefront",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("backoffice/icon.svg")}],
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
