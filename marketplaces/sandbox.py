@@ -224,7 +224,7 @@ class Sandbox:
 
     def _attempt(self, message: Message) -> None:
         """Send once. No lock is held meanwhile: the receiver may call us before it answers."""
-        attempt: Json = {"at": self.clock.ms(), "status": 0, "error": "", "milliseconds": 0}
+        attempt: Json = {"at": self.clock.ms(), "sent_at": self.clock.wire_ms(), "status": 0, "error": ""}
         if "drop" in message.modes:
             attempt["error"] = "lost on the way"
         else:
@@ -236,7 +236,7 @@ class Sandbox:
                 attempt["status"] = answer.status
             except OSError as error:
                 attempt["error"] = type(error).__name__
-            attempt["milliseconds"] = round((time.perf_counter() - started) * 1000)
+            attempt["seconds"] = round(time.perf_counter() - started, 3)
         with self.lock:
             message.attempts.append(attempt)
             self._plan_resend(message)

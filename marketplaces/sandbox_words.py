@@ -30,6 +30,9 @@ class Clock:
     def ms(self) -> int:
         return int(self.time() * 1000)
 
+    def wire_ms(self) -> int:
+        return int(self.wire_time() * 1000)
+
 
 @dataclass(frozen=True)
 class Seller:

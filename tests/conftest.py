@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from django.conf import settings
 
 from tests import postgres
+from tests.browser import chromium
 from tests.desk import Desk, open_desk
 
 NUMBERED = re.compile(r"\b([A-Z0-9]{3})-T(\d+)\b")
@@ -24,12 +24,6 @@ NEEDS = {
         "needs Chromium: install it, or name it in CHROMIUM",
     ),
 }
-
-
-def chromium() -> str | None:
-    """Where the browser is, or None."""
-    names = (os.environ.get("CHROMIUM"), "chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if name and (path := shutil.which(name))), None)
 
 
 @pytest.fixture

@@ -1,17 +1,19 @@
 """What all sandboxes share, seen through the one that is there: wire, clock, faults, control, and the command."""
 
+import ast
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 import requests
 from django.conf import settings
 
-from marketplaces import http
+from marketplaces import http, services
 from marketplaces.exceptions import TemporaryError, UnknownOutcome
 from marketplaces.management.commands.sandbox import PlayAccounts, sandbox_classes
 from marketplaces.models import Account
@@ -122,6 +124,16 @@ def test_a_socket_serves_side_by_side_and_hides_nothing_but_the_answer(address):
         requests.get(f"{root}/v2/store", headers=signed_headers("/v2/store"), timeout=0.2)
 
 
+def test_429_comes_with_and_without_the_seconds_to_wait(market):
+    market.bucket.per_second = 0.5
+    while (answer := send("GET", "/v2/store")).status == 200:
+        assert len(market.calls) < 2000
+    assert (answer.status, answer.json["code"]) == (429, 42900001)
+    assert answer.headers["retry-after"] in ("1", "2")
+    market.options["retry_after"] = False
+    assert "retry-after" not in send("GET", "/v2/store").headers
+
+
 # --- clock, control --------------------------------------------------------------------------------------------
 
 
@@ -201,6 +213,25 @@ def test_chance_strikes_as_often_as_the_profile_says():
     market.faults.chances = {"http_error": 0.5}
     statuses = [call(market, "GET", "/v2/store")[0] for _ in range(200)]
     assert 60 < statuses.count(500) < 140
+
+
+# --- independence ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("slug", sandbox_classes())
+def test_a_sandbox_shares_no_code_with_the_service_it_stands_opposite(slug):
+    folder = Path(services.__file__).parent / slug
+    for source in folder.glob("sandbox*.py"):
+        for node in ast.walk(ast.parse(source.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("marketplaces"):
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+                assert all("sandbox" in name for name in names), f"{source.name} imports {names}"
+
+
+@pytest.mark.parametrize("slug", sandbox_classes())
+def test_a_sandbox_knows_the_keys_that_a_play_account_starts_with(slug):
+    keys = services.get_service(slug).sandbox_credentials
+    assert keys in [seller.credentials for seller in sandbox_classes()[slug]().built_in_sellers()]
 
 
 # --- the command -----------------------------------------------------------------------------------------------

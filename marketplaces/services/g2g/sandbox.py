@@ -156,7 +156,7 @@ class Sandbox(sandbox.Sandbox):
     # --- webhooks --------------------------------------------------------------------------------------------
 
     def sign(self, message: Message) -> dict[str, str]:
-        return sign(message, int(self.clock.wire_time() * 1000))
+        return sign(message, self.clock.wire_ms())
 
     def disguised(self, document: Json, modes: frozenset[str]) -> bytes:
         return disguise(document, modes)

@@ -172,8 +172,8 @@ class Events:
                 "webhook_url": message.seller.url,
                 "http_status": attempt["status"] or NO_ANSWER,
                 "http_request": message.document,
-                "response_time": attempt["milliseconds"] // 1000,
-                "event_sent_at": attempt["at"],
+                "response_time": int(attempt.get("seconds", 0)),
+                "event_sent_at": attempt["sent_at"],  # by the clock that others share, or nobody finds it
             }
             for message in self._sandbox.messages
             if message.seller.credentials.get("user_id") == seller_id
