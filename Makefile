@@ -12,10 +12,10 @@ PRODUCT := $(VENV)/product-$(firstword $(shell cksum requirements.txt)).stamp
 DEVELOPMENT := $(VENV)/development-$(firstword $(shell cat requirements.txt requirements-dev.txt | cksum)).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format manage
+.PHONY: help demo run test lint format manage screenshots
 
 help: ## list what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 demo: $(PRODUCT) ## play marketplaces, the back office and its workers with demo data; make demo PORT=8080 moves it
 	@exec $(BIN)/python -m backoffice.supervisor demo --port $(PORT)
@@ -39,6 +39,9 @@ format: $(DEVELOPMENT) ## bring the source into the one format
 manage: $(PRODUCT) ## any management command, such as make manage ARGS="verify --json"; the demo's when there is no .env
 	@if [ ! -f .env ] && [ -f var/demo.env ]; then set -a; . ./var/demo.env; set +a; fi; \
 	exec $(BIN)/python manage.py $(ARGS)
+
+screenshots: $(DEVELOPMENT) ## the pictures in docs/images, taken of the running demo with Chromium
+	@exec $(BIN)/python -m tests.browser.screenshots --url http://127.0.0.1:$(PORT)
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

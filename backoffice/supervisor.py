@@ -149,7 +149,7 @@ def run(host: str, port: int) -> int:
     return household.run()
 
 
-def demo(host: str, port: int) -> int:
+def demo(host: str, port: int, orders_per_minute: int = ORDERS_PER_MINUTE) -> int:
     """Serve web, workers and sandbox marketplaces with demo data, which is made first and kept between runs."""
     refuse_taken(host, port, "make demo PORT=8080")
     address = f"http://{HOST}:{port}"
@@ -162,7 +162,7 @@ def demo(host: str, port: int) -> int:
     household = Household(
         when_started=[threading.Thread(target=announce, args=[host, port, address, password], daemon=True)]
     )
-    sandbox = ("sandbox", "--port", str(sandbox_port), "--orders-per-minute", str(ORDERS_PER_MINUTE))
+    sandbox = ("sandbox", "--port", str(sandbox_port), "--orders-per-minute", str(orders_per_minute))
     household.add_process("sandbox", manage(*sandbox), env=env, cwd=BASE_DIR)
     household.add_process("web", web(host, port), env=env, cwd=BASE_DIR)
     household.add_process("workers", manage("qcluster"), env=env, cwd=BASE_DIR)
@@ -264,13 +264,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("what", choices=["run", "demo"])
     parser.add_argument("--host", default=HOST, help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=PORT, help="the port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--orders-per-minute", type=int, default=ORDERS_PER_MINUTE, help="of the demo's buyers (default: %(default)s)"
+    )
     asked = parser.parse_args(arguments)
     if not 0 < asked.port < 65536:
         parser.error("--port takes a number from 1 to 65535")
     signal.signal(signal.SIGTERM, _end_early)
     signal.signal(signal.SIGHUP, _end_as_asked)
     try:
-        return {"run": run, "demo": demo}[asked.what](asked.host, asked.port)
+        if asked.what == "demo":
+            return demo(asked.host, asked.port, asked.orders_per_minute)
+        return run(asked.host, asked.port)
     except KeyboardInterrupt:
         return 0
 

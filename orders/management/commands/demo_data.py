@@ -100,7 +100,8 @@ def make_account(slug: str, sandbox_url: str) -> Account:
 
 def make_product(content: OfferContent, supplier: Supplier) -> Product:
     """Create the product that `content` names, and fill its stock up when it is low."""
-    sku = slugify(content.title).upper()
+    words = content.title.split()
+    sku = slugify(" ".join([*words[:2], words[-1]])).upper()
     product, _ = Product.objects.get_or_create(sku=sku, defaults={"name": content.title})
     if stock.sellable(product.pk) < REFILL_BELOW:
         codes.import_codes(
