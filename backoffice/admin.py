@@ -174,6 +174,7 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
 
     paginator = EstimatingPaginator
     show_full_result_count = False
+    show_facets = admin.ShowFacets.NEVER  # they count every choice of every filter
     list_per_page = 50
     list_max_show_all = 200
     list_filter_submit = True

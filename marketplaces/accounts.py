@@ -93,13 +93,19 @@ def set_up(
         account.webhook_secrets = list(webhook_secrets) or account.webhook_secrets
         account.base_url = base_url or account.base_url
         if account.is_sandbox:
-            account.base_url = account.base_url or f"{SANDBOX_ROOT}/{marketplace}"
-            account.credentials = {**service.sandbox_credentials, **account.credentials}
-            account.webhook_secrets = account.webhook_secrets or list(service.sandbox_webhook_secrets)
+            fill_in_for_play(account)
         _check(account, service)
         account.save()
         resume(account)
     return account
+
+
+def fill_in_for_play(account: Account) -> None:
+    """Give an unsaved play account what it lacks: the sandbox's address, credentials and webhook secrets."""
+    service = account.service_class
+    account.base_url = account.base_url or f"{SANDBOX_ROOT}/{account.marketplace}"
+    account.credentials = {**service.sandbox_credentials, **account.credentials}
+    account.webhook_secrets = account.webhook_secrets or list(service.sandbox_webhook_secrets)
 
 
 def _service(marketplace: str) -> type[MarketplaceService]:

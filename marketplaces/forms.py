@@ -1,6 +1,5 @@
 """The account form: built from what its marketplace declares, so a new marketplace needs no form of its own."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
@@ -81,19 +80,16 @@ class AccountForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if data.get("is_sandbox") and not data.get("base_url"):
-            data["base_url"] = f"{accounts.SANDBOX_ROOT}/{self.slug}"
         self.credentials = self._credentials(data)
         for field in self.service.credentials:
-            if field.required and not self.credentials.get(field.name):
+            if field.required and not self.credentials.get(field.name) and not data.get("is_sandbox"):
                 self.add_error(CREDENTIAL + field.name, f"{self.service.label} needs the {field.label}.")
         return data
 
     def _credentials(self, data: dict[str, Any]) -> dict[str, str]:
         typed = {field.name: data.get(CREDENTIAL + field.name) or "" for field in self.service.credentials}
         given = {name: value for name, value in typed.items() if value}
-        play = dict(self.service.sandbox_credentials) if data.get("is_sandbox") else {}
-        return {**play, **self.instance.credentials, **given}
+        return {**self.instance.credentials, **given}
 
     def _options(self) -> dict[str, Any]:
         """What differs from the marketplace's defaults, and what an older version stored."""
@@ -103,9 +99,7 @@ class AccountForm(forms.ModelForm):
 
     def _webhook_secrets(self) -> list[str]:
         given = self.cleaned_data["webhook_secret"]
-        is_new_play = self.cleaned_data["is_sandbox"] and not self.instance.webhook_secrets
-        stored = self.service.sandbox_webhook_secrets if is_new_play else self.instance.webhook_secrets
-        older = [] if self.cleaned_data.get("forget_webhook_secrets") else stored
+        older = [] if self.cleaned_data.get("forget_webhook_secrets") else self.instance.webhook_secrets
         return list(dict.fromkeys([*([given] if given else []), *older]))
 
     def save(self, commit: bool = True) -> Account:
@@ -115,10 +109,9 @@ class AccountForm(forms.ModelForm):
         account.credentials = self.credentials
         account.options = self._options()
         account.webhook_secrets = self._webhook_secrets()
+        if account.is_sandbox:
+            accounts.fill_in_for_play(account)
         return super().save(commit)
-
-    def names(self, prefix: str) -> Iterator[str]:
-        return (name for name in self.fields if name.startswith(prefix))
 
 
 # What save() may have written, beside the fields of Meta.
