@@ -46,7 +46,10 @@ class Batch(models.Model):
     product = models.ForeignKey(Product, models.PROTECT, related_name="batches")
     supplier = models.ForeignKey(Supplier, models.PROTECT, null=True, blank=True, related_name="batches")
     reference = models.CharField(
-        max_length=200, blank=True, help_text="The supplier's invoice or order number, to find the batch again."
+        max_length=200,
+        blank=True,
+        db_index=True,
+        help_text="The supplier's invoice or order number, to find the batch again.",
     )
     file_name = models.CharField(max_length=300, blank=True)
     cost = models.DecimalField(
@@ -109,13 +112,14 @@ class Code(models.Model):
         VOID = "void", "void"
         EXPIRED = "expired", "expired"
 
-    product = models.ForeignKey(Product, models.PROTECT, related_name="codes")
+    # Found by the indexes below, which hold less than one of its own.
+    product = models.ForeignKey(Product, models.PROTECT, related_name="codes", db_index=False)
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="codes")
     sealed = models.BinaryField()
     index = models.BinaryField(max_length=32, unique=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.AVAILABLE)
     position = models.BigIntegerField()
-    hold = models.ForeignKey(Hold, models.PROTECT, null=True, blank=True, related_name="codes")
+    hold = models.ForeignKey(Hold, models.PROTECT, null=True, blank=True, related_name="codes", db_index=False)
     serial = models.CharField(max_length=200, blank=True)
     cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     expires_at = models.DateField(null=True, blank=True)
@@ -130,7 +134,10 @@ class Code(models.Model):
         indexes = [
             models.Index(fields=["product", "position"], name="code_to_pick", condition=Q(state="available")),
             models.Index(fields=["product", "state"], name="code_by_state"),
-            models.Index(fields=["expires_at"], name="code_expiring", condition=Q(state="available")),
+            models.Index(
+                fields=["expires_at"], name="code_expiring", condition=Q(state="available", expires_at__isnull=False)
+            ),
+            models.Index(fields=["hold"], name="code_of_hold", condition=Q(hold__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -184,9 +191,11 @@ class Offer(Outgoing):
         Product, models.PROTECT, null=True, blank=True, related_name="offers",
         help_text="Which of our products it sells. An offer that was found at the marketplace has none until you say.",
     )  # fmt: skip
-    external_id = models.CharField("offer id", max_length=100, blank=True, help_text="The marketplace's id.")
+    external_id = models.CharField(
+        "offer id", max_length=100, blank=True, db_index=True, help_text="The marketplace's id."
+    )
     external_product_id = models.CharField(
-        "product id", max_length=100, help_text="The marketplace's id of the product in its catalogue."
+        "product id", max_length=100, db_index=True, help_text="The marketplace's id of the product in its catalogue."
     )
     title = models.CharField(max_length=300, blank=True)
     description = models.TextField(blank=True)
@@ -237,8 +246,6 @@ class Offer(Outgoing):
                 fields=["account", "next_try_at"], name="offer_to_push", condition=Q(state__in=["due", "unknown"])
             ),
             models.Index(fields=["state", "account"]),
-            models.Index(fields=["external_id"]),
-            models.Index(fields=["external_product_id"]),
         ]
 
     def __str__(self) -> str:

@@ -22,7 +22,6 @@ from marketplaces.types import OfferContent, OfferStatus, RemoteOffer, Urgency
 
 State = Offer.State
 ALWAYS_SENT = frozenset({"quantity"})  # a sale changes it there, so what we pushed last proves nothing
-REQUESTS_TO_CREATE = 2  # one to look, one to create
 JOB_AGAIN = timedelta(minutes=15)  # the end of the job wakes the offer; this is for the case that nobody did
 
 
@@ -97,7 +96,8 @@ def _push(offer: Offer) -> Again | None:
             return None
     service = offer.account.service()
     if not offer.external_id:
-        service.plan(REQUESTS_TO_CREATE, Urgency.PRICE)
+        # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
+        service.plan(1 + (service.find_requests if offer.must_look else 0), Urgency.PRICE)
         return _create(offer, service)
     fields = _fields_to_send(offer)
     service.plan(1, Urgency.STOCK if fields == ALWAYS_SENT else Urgency.PRICE)

@@ -55,6 +55,7 @@ class MarketplaceService:
     # Headers of an inbound call that are kept as evidence; a signature or a token is not among them.
     kept_headers: ClassVar[frozenset[str]] = frozenset({"content-type", "user-agent"})
     codes_per_call: ClassVar[int] = 100
+    find_requests: ClassVar[int] = 1  # the most that find_offer takes
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored
 
     def __init__(self, connection: Connection, client: Client) -> None:

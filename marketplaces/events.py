@@ -9,6 +9,7 @@ from backoffice import queue
 from marketplaces import outgoing
 from marketplaces.exceptions import Unsupported
 from marketplaces.models import Account, Outgoing, WebhookEvent
+from marketplaces.outgoing import Done
 from marketplaces.shop import Shop
 from marketplaces.types import Call, Notice
 
@@ -78,12 +79,12 @@ def stored_call(event: WebhookEvent) -> Call:
 def process(pk: int) -> bool:
     """Do what a stored event asks for; False when it is not due. Safe to repeat, in any order."""
 
-    def work(event: WebhookEvent) -> None:
+    def work(event: WebhookEvent) -> Done | None:
         account = event.account
         try:
             account.service().process(stored_call(event), shop_for(account))
-        except Unsupported:
-            # Nobody knows this kind of event: it is kept and shown, and there is nothing to try again.
-            event.failure = "unsupported"
+        except Unsupported as error:  # it is kept and shown, and there is nothing to try again
+            return Done(str(error), failure="unsupported")
+        return None
 
     return outgoing.run(WebhookEvent, pk, work)

@@ -175,7 +175,7 @@ class ApiCall(models.Model):
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="calls")
     operation = models.CharField(max_length=40)
-    about = models.CharField(max_length=100, blank=True)
+    about = models.CharField(max_length=100, blank=True, db_index=True)
     method = models.CharField(max_length=10)
     url = models.CharField(max_length=500)
     status = models.PositiveSmallIntegerField(null=True)
@@ -189,7 +189,6 @@ class ApiCall(models.Model):
         verbose_name = "call"
         indexes = [
             models.Index(fields=["account", "-started_at"]),
-            models.Index(fields=["about"]),
         ]
 
     def __str__(self) -> str:
@@ -244,7 +243,7 @@ class WebhookEvent(Outgoing):
     account = models.ForeignKey(Account, models.CASCADE, related_name="events")
     event_id = models.CharField(max_length=200)
     kind = models.CharField(max_length=100)
-    subject = models.CharField(max_length=100, blank=True)
+    subject = models.CharField(max_length=100, blank=True, db_index=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.HOOK)
     method = models.CharField(max_length=10)
     path = models.CharField(max_length=200, blank=True)
@@ -259,7 +258,6 @@ class WebhookEvent(Outgoing):
         constraints = [models.UniqueConstraint(fields=["account", "event_id"], name="one_event_per_account_and_id")]
         indexes = [
             waiting_index("event_waiting"),
-            models.Index(fields=["subject"]),
             models.Index(fields=["state", "-received_at"]),
         ]
 

@@ -51,21 +51,32 @@ class Again:
     is_unknown: bool = False
 
 
-def run(model: type[Row], pk: object, work: Callable[[Row], Again | None]) -> bool:
+@dataclass(frozen=True)
+class Done:
+    """The row is done, and there is something to know about it."""
+
+    because: str
+    failure: str
+
+
+Outcome = Again | Done | None
+
+
+def run(model: type[Row], pk: object, work: Callable[[Row], Outcome]) -> bool:
     """Claim the row, do `work` on it and record the outcome; False when there was nothing to claim.
 
-    `work` returns None when all is done, or Again. `row.must_look` tells it that an earlier call may have been made. Safe
-    to run twice at once: only one claim succeeds.
+    `work` returns None when all is done, or Again, or Done. `row.must_look` tells it that an earlier call may have been
+    made. Safe to run twice at once: only one claim succeeds.
     """
     row = claim(model, pk)
     if row is None:
         return False
     try:
-        again = work(row)
+        outcome = work(row)
     except Exception as error:
         failed(row, error)
     else:
-        succeeded(row, again)
+        succeeded(row, outcome)
     return True
 
 
@@ -89,14 +100,17 @@ def claim(model: type[Row], pk: object) -> Row | None:
     return row
 
 
-def succeeded(row: Outgoing, again: Again | None = None) -> None:
+def succeeded(row: Outgoing, outcome: Outcome = None) -> None:
     """Record that the work is done, or when it goes on. A row that was asked for again meanwhile stays due."""
     row.account.works()
-    if again is None:
-        _record(row, state=State.DONE, next_try_at=None, attempts=0, failure="", last_error="")
-        return
-    state = State.UNKNOWN if again.is_unknown else State.DUE
-    _record(row, state=state, next_try_at=again.at, attempts=0, failure="", last_error=again.because)
+    match outcome:
+        case Again(at=at, because=because, is_unknown=is_unknown):
+            state = State.UNKNOWN if is_unknown else State.DUE
+            _record(row, state=state, next_try_at=at, attempts=0, failure="", last_error=because)
+        case Done(because=because, failure=failure):
+            _record(row, state=State.DONE, next_try_at=None, attempts=0, failure=failure, last_error=because)
+        case None:
+            _record(row, state=State.DONE, next_try_at=None, attempts=0, failure="", last_error="")
 
 
 def failed(row: Outgoing, error: Exception) -> None:

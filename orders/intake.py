@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from backoffice import money
 from inventory import stock
 from inventory.models import Offer
 from marketplaces import outgoing
@@ -126,7 +127,7 @@ def _update(order: Order, remote: RemoteOrder) -> None:
     )
     for name, value in said.items():
         setattr(order, name, value)
-    order.raw = {**order.raw, **remote.raw}
+    order.raw = {**order.raw, **money.json_safe(remote.raw)}
     if (order.state, order.state_detail) != before:
         words = order.get_state_display() + (f" ({order.state_detail.replace('_', ' ')})" if order.state_detail else "")
         timeline.write(order, "state", f"The marketplace shows it as {words}.", data={"word": remote.status_word})

@@ -16,7 +16,7 @@ class Order(models.Model):
     """A buyer's order on one marketplace, as last read from there."""
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="orders")
-    external_id = models.CharField("order id", max_length=100)
+    external_id = models.CharField("order id", max_length=100, db_index=True)
     state = models.CharField(
         max_length=20, choices=[(state.value, state.value.replace("_", " ")) for state in OrderState],
         default=OrderState.UNKNOWN,
@@ -28,7 +28,7 @@ class Order(models.Model):
     event_status_word = models.CharField("status in the last event", max_length=60, blank=True)
     payment_word = models.CharField("payment", max_length=60, blank=True)
     is_disputed = models.BooleanField(
-        "disputed", default=False, help_text="The buyer reported a problem; untick when it is settled."
+        "disputed", default=False, help_text="The buyer reported a problem; press “Settled” when it is."
     )
     buyer = models.CharField(max_length=200, blank=True)
     currency = models.CharField(max_length=3, blank=True)
@@ -45,7 +45,7 @@ class Order(models.Model):
         indexes = [
             models.Index(fields=["-ordered_at"]),
             models.Index(fields=["state", "-ordered_at"]),
-            models.Index(fields=["external_id"]),
+            models.Index(fields=["-ordered_at"], name="order_disputed", condition=Q(is_disputed=True)),
         ]
         permissions = [("deliver_order", "Can deliver orders")]
 
@@ -95,7 +95,7 @@ class Delivery(Outgoing):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="deliveries")
     line = models.ForeignKey(OrderLine, models.PROTECT, related_name="deliveries")
-    external_id = models.CharField("delivery id", max_length=100)
+    external_id = models.CharField("delivery id", max_length=100, db_index=True)
     kind = models.CharField(
         max_length=10, choices=[(kind.value, kind.value.replace("_", " ")) for kind in DeliveryKind],
         default=DeliveryKind.CODES,
@@ -119,7 +119,7 @@ class Delivery(Outgoing):
         indexes = [
             waiting_index("delivery_waiting"),
             models.Index(fields=["state", "-requested_at"]),
-            models.Index(fields=["external_id"]),
+            models.Index(fields=["-requested_at"]),
         ]
 
     def __str__(self) -> str:

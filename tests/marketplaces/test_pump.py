@@ -96,3 +96,16 @@ def test_the_sweep_wakes_an_account_once(g2g):
     assert OrmQ.objects.count() == 1
     drain()
     assert not Offer.objects.filter(state=State.DUE, next_try_at__lte=timezone.now()).exists()
+
+
+def test_an_offer_that_has_to_be_looked_for_is_not_starved_by_its_own_budget(g2g):
+    """Looking takes more requests than its share of a small burst: they are granted as a whole, or not at all."""
+    Account.objects.update(options={"requests_per_minute": 60})
+    make.offer(make.product(), Account.objects.get(), state=State.UNKNOWN, next_try_at=timezone.now(),
+               external_product_id=story.ITUNES_CARD, attributes=story.CHOICES)  # fmt: skip
+
+    pump.turn(KIND, str(g2g.account.pk))
+    g2g.advance(30)
+
+    assert Offer.objects.get().state == State.DONE
+    assert len(g2g.sandbox.offers.all) == 1

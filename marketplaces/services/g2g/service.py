@@ -48,6 +48,7 @@ FILTERS = frozenset({"status", "query", "brand_id", "service_id", "seller_id"})
 class Service(MarketplaceService):
     slug = "g2g"
     label = "G2G"
+    find_requests = REQUESTS_TO_FIND
     default_base_url = "https://open-api.g2g.com"
     credentials = (
         Field("api_key", "API key", "From API Integration in G2G's account menu."),
@@ -117,7 +118,8 @@ class Service(MarketplaceService):
         except BudgetSpent:
             raise
         except TemporaryError as error:
-            return Health(reachable=error.status is not None, authenticated=False, usable=False, details=[str(error)])
+            # It answers, but not to us now: whether the key is right is not known, so nobody should doubt it.
+            return Health(reachable=False, authenticated=False, usable=False, details=[str(error)])
         health = mapping.to_health(payload, signing.credential(self.connection, "user_id"), self._line.clock_off)
         self._currencies = health.currencies
         return health
