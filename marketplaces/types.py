@@ -137,6 +137,16 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class FileToSend:
+    """A file on its way, as one part of a multipart body."""
+
+    part: str  # the name of its place in the form
+    name: str
+    content: bytes = field(repr=False)
+    mime_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True)
 class Answer:
     """A marketplace's answer to one request, as it came."""
 
@@ -195,6 +205,7 @@ class OfferContent:
     offer_type: str = ""
     visibility: str = ""
     attributes: Json = field(default_factory=dict)
+    is_for_sale: bool = True  # False: its sale is stopped, which a quantity of 0 need not mean
 
 
 @dataclass(frozen=True)
@@ -212,6 +223,8 @@ class RemoteOffer:
     available: int | None = None
     min_quantity: int | None = None
     low_stock_at: int | None = None
+    offer_type: str = ""
+    visibility: str = ""
     attributes: Json = field(default_factory=dict)
     job_id: str = ""  # the change is done when this job is
     was_there: bool = False  # a create found that it exists already, as something that may say other things
