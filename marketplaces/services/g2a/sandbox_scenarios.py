@@ -107,22 +107,9 @@ def duplicate_order(story: Story) -> None:
 
 
 def parallel_order(story: Story) -> None:
-    """The same order `times` at once: one of them gets the codes, the others 409. `in_turn` makes them one by one."""
-    order, answers = story.reserve(), list[Answer]()
-    times = int(story.details.get("times", 2))
-
-    def place() -> None:
-        answers.append(story.sandbox.orders.place(order))
-
-    if story.details.get("in_turn"):
-        for _ in range(times):
-            place()
-    else:
-        threads = [threading.Thread(target=place) for _ in range(times)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+    """The same order `times` at once: one of them gets the codes, the others 409."""
+    order, times = story.reserve(), int(story.details.get("times", 2))
+    answers = _at_once(story, lambda: story.sandbox.orders.place(order), times)
     statuses = sorted(answer.status for answer in answers)
     with_codes = sum(status in (200, 202) for status in statuses)
     detail = f"the answers were {statuses}"
@@ -132,6 +119,33 @@ def parallel_order(story: Story) -> None:
         if answer.status == 409:
             story.refused("G2A-IN-06", answer, 409)
     story.report.check("G2A-IN-06", "lets no second code out", order.surplus == 0, f"{order.surplus} too many")
+
+
+def crowd(story: Story) -> None:
+    """`times` buyers reserve at once from a `stock` that is too small: just as many get something, the others 400."""
+    times, stock = int(story.details.get("times", 20)), int(story.details.get("stock", 10))
+    orders = story.sandbox.orders
+    story.made += [orders.new(story.seller, story.product_id, story.quantity, offer=story.offer) for _ in range(times)]
+    waiting = list(story.made)
+    answers = _at_once(story, lambda: orders.reserve(waiting.pop()), times)
+    for answer in answers:
+        story.report.answered("G2A-IN-03", answer, [200, 400], story.held)
+    held = story.quantity * sum(answer.status == 200 for answer in answers)
+    wanted = min(stock // story.quantity, times) * story.quantity
+    story.report.check("G2A-IN-03", f"holds {wanted} of {stock}", held == wanted, f"{held} are held")
+
+
+def _at_once(story: Story, call: Callable[[], Answer], times: int) -> list[Answer]:
+    """Make a call from `times` threads at once; with `in_turn` one after the other."""
+    answers = list[Answer]()
+    if story.details.get("in_turn"):
+        return [call() for _ in range(times)]
+    threads = [threading.Thread(target=lambda: answers.append(call())) for _ in range(times)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
 
 
 def return_items(story: Story) -> None:
@@ -278,6 +292,7 @@ SCENARIOS: Mapping[str, Callable[[Story], None]] = {
         order_202_then_poll,
         duplicate_order,
         parallel_order,
+        crowd,
         order_after_expiry,
         return_items,
         file_key,
