@@ -6,7 +6,7 @@ from marketplaces.sandbox_words import Seller
 from marketplaces.services.g2a.sandbox import BUILT_IN, Sandbox
 from marketplaces.services.g2a.sandbox_scenarios import SCENARIOS
 from tests.marketplaces.services.g2a.caller import HASH, IMPORT, PRODUCT, control, ok
-from tests.marketplaces.services.g2a.merchant import CREDENTIALS, URL, Merchant
+from tests.marketplaces.services.g2a.merchant import URL, Merchant
 
 # What a merchant must be like for a story that is not about plain codes in stock.
 SPECIAL = {"file_key": "file", "account_key": "account"}
@@ -19,7 +19,7 @@ def merchant():
 
 @pytest.fixture
 def caller(merchant):
-    seller = Seller({**BUILT_IN.credentials, **CREDENTIALS}, URL)
+    seller = Seller(BUILT_IN.credentials, URL)
     sandbox = Sandbox(
         send=merchant,
         callbacks=lambda: [seller],
