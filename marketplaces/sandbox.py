@@ -45,8 +45,8 @@ class Sandbox:
     """One make-believe marketplace, a WSGI application.
 
     A marketplace says how it authenticates, how its envelope looks, what its parts answer and how it signs; see the
-    hooks at the end. `send` carries webhooks, `callbacks` names the sellers, `pause` waits for a slow answer, and
-    `idle` lets the client work while a scenario waits for it.
+    hooks at the end. `send` carries webhooks, `callbacks` names the sellers, `pause` waits for a slow answer, `idle`
+    lets the client work while a scenario waits for it, and `lapse` lets time pass for both sides in a scenario.
     """
 
     slug: ClassVar[str]
@@ -68,10 +68,11 @@ class Sandbox:
         seed: int | None = None,
         pause: Callable[[float], None] = time.sleep,
         idle: Callable[[], None] = lambda: time.sleep(0.2),
+        lapse: Callable[[float], None] = time.sleep,
     ) -> None:
         self.clock = clock or Clock()
         self.lock = threading.RLock()
-        self.pause, self.idle = pause, idle
+        self.pause, self.idle, self.lapse = pause, idle, lapse
         self._send, self._callbacks = send, callbacks
         self._requests_per_second, self._profile, self._seed = requests_per_second, profile, seed
         self.reset()

@@ -24,6 +24,7 @@ ANSWER_MODES = frozenset(
         "extra_keys",
         "missing_optional",
         "unknown_status",
+        "wrapped_data",
     }
 )
 # Modes of a webhook that every marketplace's sandbox knows; each adds its own.
@@ -143,8 +144,14 @@ def _unknown_status(document: Any, keys: Collection[str]) -> Any:
     return _walk(document, lambda found: {key: "word_of_tomorrow" if key in keys else found[key] for key in found})
 
 
+def _wrapped_data(document: Any, keys: Collection[str]) -> Any:
+    is_wrapped = isinstance(document, dict) and "data" in document
+    return document if is_wrapped else {"data": document}
+
+
 _CHANGES: Mapping[str, Callable[[Any, Collection[str]], Any]] = {
     "extra_keys": _extra_keys,
     "missing_optional": _missing_optional,
     "unknown_status": _unknown_status,
+    "wrapped_data": _wrapped_data,
 }

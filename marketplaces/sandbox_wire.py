@@ -80,7 +80,7 @@ class InProcess(BaseAdapter):
             "PATH_INFO": unquote(parts.path).removeprefix(self._root),
             "QUERY_STRING": parts.query,
             "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": str(len(body)),
+            "CONTENT_LENGTH": request.headers.get("Content-Length", ""),
             "REMOTE_ADDR": "127.0.0.1",
             "wsgi.input": io.BytesIO(body),
         }

@@ -33,6 +33,13 @@ def g2g(db: None) -> Iterator[Desk]:
         yield desk
 
 
+@pytest.fixture
+def g2a(db: None) -> Iterator[Desk]:
+    """A play account on G2A and the sandbox it talks to; see tests.desk."""
+    with open_desk("g2a", "Main G2A", requests_per_minute=6000) as desk:
+        yield desk
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (is_there, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not is_there():

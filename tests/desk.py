@@ -1,5 +1,6 @@
 """A back office with one play account, and the sandbox marketplace it talks to, in one process and without a sleep."""
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import time_machine
+from django.db import connections
 from django.test import Client
 from django.utils.module_loading import import_string
 from django_q.models import OrmQ
@@ -46,6 +48,7 @@ def open_desk(slug: str, name: str, **options: Any) -> Iterator["Desk"]:
         clock=clock,
         pause=pass_time,
         idle=drain,
+        lapse=lambda seconds: desk.advance(seconds),
     )
     desk = Desk(sandbox, account)
     sandbox_wire.mount(sandbox, base_url)
@@ -60,7 +63,13 @@ def post_to_the_door(method: str, url: str, headers: Mapping[str, str], body: by
     """Carry a sandbox's webhook to our door, as far as a test can."""
     names = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
     content_type = names.pop("HTTP_CONTENT_TYPE", "application/json")
-    answer = Client().generic(method, urlsplit(url).path, body, content_type=content_type, **names)
+    address = urlsplit(url)
+    target = f"{address.path}?{address.query}" if address.query else address.path
+    try:
+        answer = Client().generic(method, target, body, content_type=content_type, **names)
+    finally:
+        if threading.current_thread() is not threading.main_thread():
+            connections.close_all()  # a thread of a scenario ends, and its connection with it
     return Response(answer.status_code, answer.content, dict(answer.headers))
 
 
