@@ -16,6 +16,7 @@ from django_q.models import OrmQ
 from marketplaces import http, sandbox_wire, services
 from marketplaces.models import Account
 from marketplaces.sandbox import Sandbox
+from marketplaces.sandbox_faults import Fault
 from marketplaces.sandbox_words import Clock, Response, Seller
 from tests.drain import drain
 
@@ -90,6 +91,10 @@ class Desk:
     def buy(self, offer_id: str, qty: int = 1, **details: Any) -> Any:
         """Let a buyer order; what follows happens in settle() and advance()."""
         return self.sandbox.orders.buy(offer_id=offer_id, qty=qty, **details)
+
+    def fault(self, op: str, mode: str, **details: Any) -> None:
+        """Order a trouble of the other side, once unless `times` says otherwise."""
+        self.sandbox.faults.add(Fault(op, mode, **details))
 
     def settle(self) -> None:
         """Let both sides work until neither has anything due now."""

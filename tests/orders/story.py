@@ -15,7 +15,6 @@ import orders.tasks
 from inventory import publishing, stock
 from inventory.models import Offer, Product
 from marketplaces.models import ApiCall, WebhookEvent
-from marketplaces.sandbox_faults import Fault
 from marketplaces.sandbox_words import Response
 from marketplaces.services.g2g.sandbox_catalogue import ITUNES_CARD
 from orders.models import Delivery, Order
@@ -55,8 +54,7 @@ class Story:
         return [code for delivery in order.deliveries.values() for code in received_in(delivery)]
 
     def fault(self, op: str, mode: str, **details: Any) -> None:
-        """Order a trouble of the other side, once unless `times` says otherwise."""
-        self.desk.sandbox.faults.add(Fault(op, mode, **details))
+        self.desk.fault(op, mode, **details)
 
     def count(self, state: str) -> int:
         return stock.count(self.product.pk)[state]
