@@ -57,6 +57,7 @@ NAVIGATION = [
             _page("Accounts", "storefront", "marketplaces.account"),
             _page("Events received", "call_received", "marketplaces.webhookevent"),
             _page("Calls", "call_made", "marketplaces.apicall"),
+            _page("Jobs", "hourglass_top", "marketplaces.job"),
             _page("Catalogue", "menu_book", "marketplaces.catalogueproduct"),
         ],
     },

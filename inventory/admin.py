@@ -29,7 +29,13 @@ from backoffice.admin import (
     price,
     short,
 )
-from inventory import codes, publishing, stock
+from inventory import (
+    catalogue_admin,  # noqa: F401  (registers its pages)
+    codes,
+    pricing,
+    publishing,
+    stock,
+)
 from inventory.forms import WithdrawForm
 from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier
 from marketplaces.admin import AccountAdmin
@@ -299,7 +305,7 @@ class OfferAdmin(BaseAdmin):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
-        "name", "account", "product", price("price"), "wanted", plain("pushed_quantity", "pushed"),
+        "name", "account", "product", price("price"), "earns", "wanted", plain("pushed_quantity", "pushed"),
         plain("seen_quantity", "seen"), badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"), "is_active",
         short("last_error", "problem", 40),
     )  # fmt: skip
@@ -313,18 +319,31 @@ class OfferAdmin(BaseAdmin):
     autocomplete_fields = ("account", "product")
     ordering = ("-pk",)
     readonly_fields = (
-        "state", "attempts", "next_try_at", "failure", "last_error", "pushed_quantity", "pushed_at", "pushed",
+        "earns", "buyer_sees", "state", "attempts", "next_try_at", "failure", "last_error",
+        "pushed_quantity", "pushed_at", "pushed",
         "seen_status", "seen_price", "seen_quantity", "seen_at", "seen",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
-        ("Wanted", {"fields": (("price", "currency"), "quantity", "is_active", "min_quantity", "low_stock_at")}),
+        (
+            "Wanted",
+            {
+                "fields": (
+                    ("price", "currency"),
+                    ("earns", "buyer_sees"),
+                    "quantity",
+                    "is_active",
+                    "min_quantity",
+                    "low_stock_at",
+                )
+            },
+        ),
         ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
         ("State", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
         ("Seen", {"fields": ("seen_status", "seen_price", "seen_quantity", "seen_at", "seen")}),
     )
-    actions = ("push", "take_off_sale", "put_on_sale")
+    actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings")
     buttons = ("push",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -338,6 +357,14 @@ class OfferAdmin(BaseAdmin):
     def name(self, offer: Offer) -> str:
         return offer.title or str(offer)
 
+    @display(description="we get", ordering="we_get")
+    def earns(self, offer: Offer) -> str:
+        return money.display(offer.we_get, offer.currency) if offer.simulated_price == offer.price else ""
+
+    @display(description="buyer pays")
+    def buyer_sees(self, offer: Offer) -> str:
+        return money.display(offer.buyer_pays, offer.currency) if offer.simulated_price == offer.price else ""
+
     @display(description="wanted", ordering="quantity")
     def wanted(self, offer: Offer) -> str:
         return "follow stock" if offer.quantity is None else str(offer.quantity)
@@ -346,6 +373,14 @@ class OfferAdmin(BaseAdmin):
         super().save_model(request, obj, form, change)
         if form.changed_data and obj.product_id:
             publishing.request(Offer.objects.filter(pk=obj.pk))
+        pricing.request_simulation(Offer.objects.filter(pk=obj.pk))
+
+    @admin.action(description="Ask what they earn", permissions=["change"])
+    def ask_earnings(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
+        count = pricing.request_simulation(queryset)
+        self.tell(
+            request, count, "{rows} asked about; the answers appear under “we get”. Others are known or can't be."
+        )
 
     @admin.action(description="Push", permissions=["change"])
     def push(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:

@@ -213,6 +213,10 @@ class Offer(Outgoing):
         null=True, blank=True,
         help_text="At most this many are shown. Empty means: follow stock. Never more than can be delivered is shown.",
     )  # fmt: skip
+    # What the marketplace says this price means, and for which price it said so.
+    we_get = models.DecimalField("we get", max_digits=14, decimal_places=4, null=True, blank=True, editable=False)
+    buyer_pays = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True, editable=False)
+    simulated_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True, editable=False)
     min_quantity = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)])
     low_stock_at = models.PositiveIntegerField(
         default=0, help_text="The marketplace warns when its number falls to this."

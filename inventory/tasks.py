@@ -1,13 +1,20 @@
 """Tasks: take a primary key, call one verb. All are safe to run twice at once."""
 
+import logging
+import random
 from datetime import timedelta
 
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import publishing, stock
+from inventory import pricing, publishing, stock
 from inventory.models import Offer, StockChange
 from marketplaces import outgoing
+from marketplaces.exceptions import BudgetSpent, MarketplaceError, TemporaryError
+
+log = logging.getLogger(__name__)
+
+SIMULATION_TRIES = 5
 
 
 def push_offer(pk: int) -> None:
@@ -16,6 +23,22 @@ def push_offer(pk: int) -> None:
 
 def stock_changed(product_id: int) -> None:
     publishing.tell_offers(product_id)
+
+
+def simulate_price(pk: int, tries: int = 0) -> None:
+    """Ask what an offer's price means; a figure for people, so after a few tries without luck it is left empty."""
+    offer = Offer.objects.select_related("account").filter(pk=pk).first()
+    if offer is None or offer.account.is_stopped:
+        return
+    try:
+        pricing.simulate(offer)
+    except TemporaryError as error:
+        counted = tries if isinstance(error, BudgetSpent) else tries + 1
+        if counted < SIMULATION_TRIES:
+            pause = timedelta(seconds=max(error.retry_after or 60, random.uniform(2, 10)))  # noqa: S311  (no secret)
+            queue.enqueue_at(timezone.now() + pause, pricing.TASK, pk, counted)
+    except MarketplaceError as error:
+        log.warning("Offer %s: its price could not be simulated: %s", pk, error)
 
 
 def sweep() -> None:

@@ -14,13 +14,14 @@ from django.urls import reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, short
+from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, price, short
 from marketplaces import accounts, masking, outgoing, services
 from marketplaces.base import MarketplaceService
 from marketplaces.forms import CREDENTIAL, OPTION, WRITTEN, AccountForm
-from marketplaces.models import Account, ApiCall, CatalogueProduct, WebhookEvent
+from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 
 BODY_SHOWN = 20_000
+RESULTS = {"done": "success", "failed": "danger", "cancelled": "warning"}
 # Methods of a service that are not operations of its marketplace.
 NO_OPERATION = frozenset({"supports", "plan", "code_problem"})
 
@@ -33,6 +34,17 @@ class MarketplaceFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
         return queryset.filter(marketplace=self.value()) if self.value() else queryset
+
+
+class BestSellerFilter(DropdownFilter):
+    title = "best sellers"
+    parameter_name = "best"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "What sells best there")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        return queryset.exclude(rank=None) if self.value() else queryset
 
 
 def supported(service: type[MarketplaceService]) -> list[str]:
@@ -234,11 +246,48 @@ class ApiCallAdmin(EvidenceAdmin):
 
 @admin.register(CatalogueProduct)
 class CatalogueProductAdmin(EvidenceAdmin):
-    list_display = (short("name"), "marketplace", "external_id", "category", "brand", "region", age("seen_at"))
-    list_filter = (MarketplaceFilter,)
+    list_display: Sequence[Any] = (
+        short("name"), "marketplace", "external_id", "rank", price("price"), "available", "category", "brand", "region",
+        age("seen_at"),
+    )  # fmt: skip
+    list_filter = (MarketplaceFilter, BestSellerFilter)
     search_fields = ("name", "external_id__exact")
     search_help_text = "A word of the name, or the exact id"
-    fields = ("marketplace", "external_id", "name", "category", "brand", "region", "seen_at", "raw")
+    fields: Sequence[Any] = (
+        "marketplace", "external_id", "name", "category", "brand", "region", "rank", ("price", "currency"), "available",
+        "seen_at", "raw",
+    )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("raw")
+
+
+@admin.register(Job)
+class JobAdmin(EvidenceAdmin):
+    """What a marketplace is still working on, and how it ended."""
+
+    list_display = (
+        "external_id", "account", "purpose", badge("state", OUTGOING), badge("result", RESULTS), "is_stuck", "status_word",
+        "polls", age("started_at"), age("ended_at"), short("reason"),
+    )  # fmt: skip
+    list_filter = (
+        ("account", RelatedDropdownFilter), ("result", ChoicesDropdownFilter), "is_stuck", ("state", ChoicesDropdownFilter),
+    )  # fmt: skip
+    list_select_related = ("account",)
+    search_fields = ("external_id__exact", "resource_id__exact")
+    search_help_text = "The whole id of the job, or of what it made"
+    ordering = ("-pk",)
+    fields = (
+        "external_id", "account", "purpose", "result", "is_stuck", "reason", "resource_id", "status_word", "polls",
+        "started_at", "ended_at", "state", "attempts", "next_try_at", "failure", "last_error",
+    )  # fmt: skip
+    actions = ("look_again",)
+    buttons = ("look_again",)
+
+    def has_look_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("marketplaces.change_job"))
+
+    @admin.action(description="Look again", permissions=["look"])
+    def look_again(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        count = sum(outgoing.try_again(job) for job in queryset.filter(result=""))
+        self.tell(request, count, "{rows} looked at now. Those that ended are left alone.")

@@ -325,6 +325,14 @@ class CatalogueProduct(models.Model):
     category = models.CharField(max_length=200, blank=True)
     brand = models.CharField(max_length=200, blank=True)
     region = models.CharField(max_length=100, blank=True)
+    price = models.DecimalField(
+        "lowest price", max_digits=14, decimal_places=4, null=True, blank=True, help_text="At which it is sold there."
+    )
+    currency = models.CharField(max_length=3, blank=True)
+    available = models.PositiveIntegerField(null=True, blank=True, help_text="Units that all sellers have there.")
+    rank = models.PositiveIntegerField(
+        "best seller", null=True, blank=True, db_index=True, help_text="Its place among what sells best there."
+    )
     raw = models.JSONField(default=dict)
     seen_at = models.DateTimeField(default=timezone.now)
 

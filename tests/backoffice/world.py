@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from backoffice import crypto
 from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, code_binding
-from marketplaces.models import Account, ApiCall, CatalogueProduct, WebhookEvent
+from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine
 
 CODE = "PLANTED-CODE-7Q2W-9E4R"
@@ -94,6 +94,9 @@ def order_row(number: int, offer: Offer) -> Order:
         headers={"content-type": "application/json"}, body=body, received_at=now, state="needs_attention",
         failure="invalid", last_error="The order could not be read.",
     )  # fmt: skip
+    Job.objects.create(
+        account=on, external_id=f"job-{order.pk}", purpose="an offer", state="done", result="failed", reason="no price"
+    )
     ApiCall.objects.create(
         account=on, operation="fetch_order", about=order.external_id, method="GET", url="https://example.test/orders",
         status=200, request="", response='{"code": "•••"}', milliseconds=212, started_at=now,

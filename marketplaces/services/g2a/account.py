@@ -43,6 +43,6 @@ SANDBOX_CREDENTIALS = {
     "api_key": "74026b3dc2c6db6a30a73e71cdb138b1e1b5eb7a97ced46689e2d28db1050875",
     "api_secret": "b0d293f6-e1d2-4629-8264-fd63b5af3207b0d293f6-e1d2-4629-8264-fd63b5af3207",
     "email": "sandboxapitest@g2a.com",
-    "merchant_client_id": "play-merchant",
-    "merchant_client_secret": "play-merchant-secret-0123456789abcdef",
+    "merchant_client_id": "demo-merchant",
+    "merchant_client_secret": "demo-merchant-secret",
 }

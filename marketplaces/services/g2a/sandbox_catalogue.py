@@ -98,7 +98,7 @@ class Catalogue:
     def products(self) -> dict[str, Product]:
         """By id, in their order; as many as the option `products` says."""
         while len(self._made) < self._sandbox.options["products"]:
-            product = _make(len(self._made))
+            product = made(len(self._made))
             self._made[product.id] = product
         return self._made
 
@@ -219,7 +219,7 @@ class Catalogue:
         return {"data": check.page_of(rows, page, size), "meta": meta}
 
 
-def _make(number: int) -> Product:
+def made(number: int) -> Product:
     product_id = SAMPLE_IDS[number] if number < len(SAMPLE_IDS) else str(10_000_100_000_000 + number * 1003)
     name = f"{WORDS[number % len(WORDS)]} {PLACES[number // len(WORDS) % len(PLACES)]}"
     return Product(

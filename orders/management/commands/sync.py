@@ -17,7 +17,10 @@ Result = dict[str, Any]
 
 
 def _catalog(account: Account) -> Result:
-    return {"products": catalogue.sync_catalogue(account, is_patient=True)}
+    found = {"products": catalogue.sync_catalogue(account, is_patient=True)}
+    if account.service_class.supports("fetch_bestsellers"):
+        found["bestsellers"] = catalogue.sync_bestsellers(account, is_patient=True)
+    return found
 
 
 def _offers(account: Account) -> Result:

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 from marketplaces.sandbox_words import Response
 
 URL = "https://shop.test/hooks/1/"
-CREDENTIALS = {"merchant_client_id": "play-merchant", "merchant_client_secret": "play-merchant-secret-0123456789abcdef"}
+CREDENTIALS = {"merchant_client_id": "demo-merchant", "merchant_client_secret": "demo-merchant-secret"}
 NO_STORE = {"Cache-Control": "no-store"}
 
 

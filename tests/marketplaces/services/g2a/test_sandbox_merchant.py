@@ -221,5 +221,5 @@ def test_a_notification_switches_the_offer_off(caller, merchant):
 def test_no_token_or_secret_stands_in_the_journal(caller, merchant):
     caller.run_scenario("bad_token")
     shown = str(caller.state()["merchant_calls"])
-    assert "play-merchant" not in shown
+    assert "demo-merchant" not in shown
     assert not any(token in shown for token in merchant.tokens)
