@@ -8,7 +8,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
@@ -17,10 +17,11 @@ from urllib.parse import urlencode, urlsplit
 import requests
 from django.utils import timezone
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.filepost import encode_multipart_formdata as encode_multipart
 
 from marketplaces.exceptions import BudgetSpent, ConfigurationError, TemporaryError, UnknownOutcome
-from marketplaces.masking import mask_json, scrub, secret_values
-from marketplaces.types import Answer, CallRecord, Urgency
+from marketplaces.masking import MASK, mask_json, scrub, secret_values
+from marketplaces.types import Answer, CallRecord, FileToSend, Urgency
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -126,6 +127,10 @@ class Client:
             else:
                 raise BudgetSpent("The account's budget of requests is spent for now", retry_after=wait, kind="budget")
 
+    def hide(self, *secrets: str) -> None:
+        """Keep these out of every record and text from now on, such as a token that was made up on the way."""
+        self._secrets.update(secrets)
+
     def scrub(self, text: str) -> str:
         """Take everything secret that went out through this client out of `text`."""
         return scrub(text, self._secrets)
@@ -139,11 +144,17 @@ class Client:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         payload: Any = None,
+        form: Mapping[str, str] | None = None,
+        files: Sequence[FileToSend] = (),
         about: str = "",
         is_write: bool = False,
+        is_answer_secret: bool = False,
         read_seconds: float = READ_SECONDS,
     ) -> Answer:
         """Make one request and return its answer, whatever its status.
+
+        The body is one of: `payload` as JSON, `form` as a form, `files` as multipart parts, or empty. Of an answer that
+        `is_answer_secret` a record keeps nothing but its length, whatever it turns out to hold.
 
         Raises TemporaryError when it certainly did not arrive, or is a read; UnknownOutcome when a write may have
         arrived; BudgetSpent; ConfigurationError when the address is not one we talk to.
@@ -155,12 +166,11 @@ class Client:
             self.plan(1, self.urgency)
         self._granted -= 1
         self._secrets.update(secret_values(payload, self._secret_keys))
+        self._secrets.update(secret_values(dict(form or {}), self._secret_keys))
 
         started_at, started, error, answer = timezone.now(), time.perf_counter(), "", None
-        body = None if payload is None else _dumps(payload).encode()
-        sent_headers = {"Accept": "application/json", **(headers or {})}
-        if body is not None:
-            sent_headers["Content-Type"] = "application/json"
+        body, content_type = _body(payload, form, files)
+        sent_headers = {"Accept": "application/json", **content_type, **(headers or {})}
         try:
             answer = _to_answer(
                 session().request(
@@ -183,8 +193,8 @@ class Client:
                     method=method,
                     url=self.scrub(url),
                     status=answer.status if answer else None,
-                    request=self._shown(payload),
-                    response=self._shown_answer(answer),
+                    request=self._shown(payload if form is None else dict(form)) or _shown_files(files),
+                    response=_shown_length(answer) if is_answer_secret else self._shown_answer(answer),
                     error=error,
                     milliseconds=round((time.perf_counter() - started) * 1000),
                     started_at=started_at,
@@ -224,6 +234,29 @@ class Client:
             return self._shown(answer.json)
         # What is not JSON can't be masked by its keys, so only as much is kept as names the sender.
         return _storable(self.scrub(answer.body[:500].decode(errors="replace"))) if answer.body else ""
+
+
+def _body(
+    payload: Any, form: Mapping[str, str] | None, files: Sequence[FileToSend]
+) -> tuple[bytes | None, dict[str, str]]:
+    """The body and the header that names its kind; nothing at all for a request without a body."""
+    if files:
+        parts = [(file.field, (file.name, file.content, file.mime_type)) for file in files]
+        body, content_type = encode_multipart(parts)
+        return body, {"Content-Type": content_type}
+    if form is not None:
+        return urlencode(form).encode(), {"Content-Type": "application/x-www-form-urlencoded"}
+    if payload is not None:
+        return _dumps(payload).encode(), {"Content-Type": "application/json"}
+    return None, {}
+
+
+def _shown_files(files: Sequence[FileToSend]) -> str:
+    return ", ".join(f"{file.name} ({len(file.content):,} bytes)" for file in files)[:LOGGED_CHARACTERS]
+
+
+def _shown_length(answer: Answer | None) -> str:
+    return f"{MASK} ({len(answer.body):,} bytes)" if answer and answer.body else ""
 
 
 def _dumps(payload: Any) -> str:

@@ -137,6 +137,16 @@ class Reply:
 
 
 @dataclass(frozen=True)
+class FileToSend:
+    """A file on its way, as one part of a multipart body."""
+
+    field: str
+    name: str
+    content: bytes = field(repr=False)
+    mime_type: str = "application/octet-stream"
+
+
+@dataclass(frozen=True)
 class Answer:
     """A marketplace's answer to one request, as it came."""
 
