@@ -241,7 +241,7 @@ def _body(
 ) -> tuple[bytes | None, dict[str, str]]:
     """The body and the header that names its kind; nothing at all for a request without a body."""
     if files:
-        parts = [(file.field, (file.name, file.content, file.mime_type)) for file in files]
+        parts = [(file.part, (file.name, file.content, file.mime_type)) for file in files]
         body, content_type = encode_multipart(parts)
         return body, {"Content-Type": content_type}
     if form is not None:

@@ -140,7 +140,7 @@ class Reply:
 class FileToSend:
     """A file on its way, as one part of a multipart body."""
 
-    field: str
+    part: str  # the name of its place in the form
     name: str
     content: bytes = field(repr=False)
     mime_type: str = "application/octet-stream"
@@ -205,6 +205,7 @@ class OfferContent:
     offer_type: str = ""
     visibility: str = ""
     attributes: Json = field(default_factory=dict)
+    is_for_sale: bool = True  # False: its sale is stopped, which a quantity of 0 need not mean
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,8 @@ class RemoteOffer:
     available: int | None = None
     min_quantity: int | None = None
     low_stock_at: int | None = None
+    offer_type: str = ""
+    visibility: str = ""
     attributes: Json = field(default_factory=dict)
     job_id: str = ""  # the change is done when this job is
     was_there: bool = False  # a create found that it exists already, as something that may say other things
