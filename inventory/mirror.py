@@ -114,6 +114,8 @@ def _from_remote(account: Account, remote: RemoteOffer) -> Offer:
         external_id=remote.external_id,
         external_product_id=remote.external_product_id,
         title=remote.title[:300],
+        offer_type=remote.offer_type[:40],
+        visibility=remote.visibility[:40],
         attributes=money.json_safe(remote.attributes),
         price=remote.price or None,
         currency=remote.currency,

@@ -46,6 +46,7 @@ def wanted(offer: Offer) -> OfferContent:
         offer_type=offer.offer_type,
         visibility=offer.visibility,
         attributes=offer.attributes,
+        is_for_sale=offer.is_active and not offer.account.sales_held,
     )
 
 
