@@ -20,6 +20,7 @@ from marketplaces.types import (
     DeliveryIssue,
     Earnings,
     Field,
+    FileToSend,
     Health,
     Notice,
     OfferContent,
@@ -148,6 +149,20 @@ class MarketplaceService:
         Safe to repeat.
         """
         raise self._unsupported("delete_uploaded")
+
+    def upload_keys(self, offer_id: str, keys: Sequence[CodeToSend]) -> str:
+        """Give codes away as one collection and return its id, for attach_upload. Not safe to repeat, and can't be
+        looked up: after UnknownOutcome a person decides, and until then the codes are not for anybody else.
+        """
+        raise self._unsupported("upload_keys")
+
+    def upload_files(self, offer_id: str, files: Sequence[FileToSend]) -> str:
+        """Give codes that are images away as one collection; the rest is as in upload_keys."""
+        raise self._unsupported("upload_files")
+
+    def attach_upload(self, offer_id: str, offer_type: str, collection_id: str) -> RemoteOffer:
+        """Put an uploaded collection on sale in an offer. Safe to repeat: it sets a value. Raises NotFound."""
+        raise self._unsupported("attach_upload")
 
     # --- jobs and prices ----------------------------------------------------------------------------------------
 
