@@ -14,6 +14,7 @@ from marketplaces.types import Json
 
 LARGEST_COUNT = 2**31 - 1
 LARGEST_AMOUNT = Decimal(10) ** 10
+MOST_DIGITS = 20  # before or behind the point
 LONGEST_ID = 100
 LONGEST_NUMBER = 40
 LATEST_SECOND = 253_402_300_799  # the end of the year 9999
@@ -81,7 +82,9 @@ def amount(value: object) -> Decimal | None:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number) < LARGEST_AMOUNT else None
+    if not number.is_finite() or abs(number.adjusted()) >= MOST_DIGITS:
+        return None
+    return number if abs(number) < LARGEST_AMOUNT else None
 
 
 def count(value: object) -> int | None:
