@@ -22,6 +22,7 @@ from marketplaces.types import Connection, OfferContent
 ROOT = "http://g2a.test"
 SAMPLES = Path(g2a.__file__).parent / "samples"
 TOKEN = "3f1c0d52-7a43-4a7e-9c1e-1d7f1f0c9a11"
+OFFERS = {"contract": "/integration-api/v1/offers", "live": "/v3/sales/offers"}
 TOKEN_PATHS = {"contract": ("GET", "/integration-api/v1/token"), "live": ("POST", "/oauth/token")}
 
 
@@ -132,3 +133,8 @@ def offer_content(**fields):
 
 def timed_out():
     return requests.exceptions.ReadTimeout("no answer")
+
+
+def path_of(service):
+    """Where this service's offers are."""
+    return OFFERS[service.connection.options["dialect"]]
