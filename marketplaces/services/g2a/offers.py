@@ -1,6 +1,7 @@
 """Our offers at G2A: list, find, create, adopt, change (G2A-08 to G2A-11)."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from marketplaces.exceptions import PermanentError, TemporaryError
 from marketplaces.services.g2a import bodies, mapping, reading
@@ -58,9 +59,9 @@ class Offers:
         places = (reading.obj(body.get("data")), body)
         offer_id = next(filter(None, (reading.ident(place.get("offerId")) for place in places)), "")
         if offer_id:
-            return RemoteOffer(external_id=offer_id, external_product_id=content.external_product_id)
+            return RemoteOffer(external_id=offer_id, external_product_id=content.external_product_id, was_there=True)
         if found := self.find(content):
-            return found
+            return replace(found, was_there=True)
         raise PermanentError(
             "G2A says that an offer of this product exists, and shows none. Look for it in G2A's panel and enter its id"
             " here",
