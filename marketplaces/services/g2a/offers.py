@@ -59,7 +59,7 @@ class Offers:
         places = (reading.obj(body.get("data")), body)
         offer_id = next(filter(None, (reading.ident(place.get("offerId")) for place in places)), "")
         if offer_id:
-            return RemoteOffer(offer_id, external_product_id=content.external_product_id, was_there=True)
+            return RemoteOffer(external_id=offer_id, external_product_id=content.external_product_id, was_there=True)
         if found := self.find(content):
             return replace(found, was_there=True)
         raise PermanentError(

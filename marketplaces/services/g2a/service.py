@@ -53,6 +53,7 @@ class Service(MarketplaceService):
     sandbox_credentials = account.SANDBOX_CREDENTIALS
     secret_keys = reading.SECRET_KEYS
     budget_burst = 20
+    find_requests = 5  # `contract` needs one; in `live` the offers of one type are read page by page
 
     def __init__(self, connection: Connection, client: Client) -> None:
         super().__init__(connection, client)
@@ -154,8 +155,8 @@ class Service(MarketplaceService):
     def create_offer(self, content: OfferContent) -> RemoteOffer:
         """Create an offer (G2A-08): a job, mostly, that tells the offer's id when it is done.
 
-        An offer that exists for the product is adopted: its id is returned without a job, and nothing was changed in it
-        yet, so update_offer has to follow (G2A-P20).
+        An offer that exists for the product is adopted (`was_there`): its id is returned without a job, and nothing was
+        changed in it yet, so update_offer has to follow (G2A-P20).
         """
         return self._offers.create(content)
 

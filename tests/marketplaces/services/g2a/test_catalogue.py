@@ -169,14 +169,16 @@ def test_a_request_too_many_waits_as_long_as_g2a_says(peer, service):
 def make_believe(count, *, per_day=50):
     """A catalogue of `count` products, each updated at its own time, and how often it was read."""
     step = timedelta(days=1) / per_day
-    updates = [(str(number), NOW - step * (count - number)) for number in range(count)]
+    updates = {str(number): NOW - step * (count - number) for number in range(count)}
     reads = []
 
     def read(wanted, page):
         reads.append((wanted, page))
         assert bodies.products_query(wanted, page)
+        if len(reads) == 10:
+            updates["12500"] = NOW + timedelta(seconds=1)  # it changes while the others are read
         low, high = wanted.updated_from, wanted.updated_to
-        found = [key for key, at in updates if (not low or at >= low) and (not high or at <= high)]
+        found = [key for key, at in updates.items() if (not low or at >= low) and (not high or at <= high)]
         docs = [RemoteProduct(key, key) for key in found[(page - 1) * 20 : page * 20]]
         return mapping.ProductPage(len(found), docs)
 

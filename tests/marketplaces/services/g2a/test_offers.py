@@ -45,7 +45,7 @@ def test_an_offer_that_exists_is_adopted_and_changed_by_one_patch(peer, either, 
     path = path_of(either)
     peer.on("POST", path, Answer(409, body)).on("PATCH", f"{path}/{ID}", Answer(200, sample("get_offer")))
     adopted = either.create_offer(offer_content())
-    assert (adopted.external_id, adopted.job_id) == (ID, "")
+    assert (adopted.external_id, adopted.job_id, adopted.was_there) == (ID, "", True)
 
     either.update_offer(adopted.external_id, offer_content(), frozenset({"price", "quantity"}))
     assert [seen.method for seen in peer.asked()] == ["POST", "PATCH"]
@@ -55,7 +55,8 @@ def test_an_existing_offer_without_an_id_is_looked_up(peer, service):
     peer.on("POST", CONTRACT, Answer(409, {"code": "OFFER_EXISTS"})).on(
         "GET", CONTRACT, Answer(200, sample("list_offers"))
     )
-    assert service.create_offer(offer_content()).external_id == ID
+    found = service.create_offer(offer_content())
+    assert (found.external_id, found.was_there) == (ID, True)
 
     peer.on("GET", CONTRACT, Answer(200, {"data": []}))
     with pytest.raises(PermanentError, match="enter its id here") as error:

@@ -66,7 +66,7 @@ def secrets():
 def secret_calls(service):
     """What sends or brings codes, each ready to be made."""
     return (
-        lambda: service.upload_keys(ID, [CodeToSend("AAAAA-BBBBB-CCCCC", "code:1")]),
+        lambda: service.upload_keys(ID, [CodeToSend("DDDDD-EEEEE-FFFFF", "code:1")]),
         lambda: list(service.fetch_uploaded(ID)),
         lambda: service.fetch_purchased_key("7"),
         lambda: service.check_inventory("7"),
@@ -74,7 +74,7 @@ def secret_calls(service):
 
 
 BROKEN = b'{"key": "AAAAA-BBBBB-CCCCC", "token": "' + TOKEN.encode() + b'"'
-QUOTING = {"code": "BR02", "message": f"AAAAA-BBBBB-CCCCC {TOKEN} {Service.sandbox_credentials['api_hash']}"}
+QUOTING = {"code": "BR02", "message": f"DDDDD-EEEEE-FFFFF {TOKEN} {Service.sandbox_credentials['api_hash']}"}
 STOCK = {"orderId": "7", "stockReady": True, "keys": ["AAAAA-BBBBB-CCCCC"]}
 
 
@@ -95,6 +95,7 @@ def test_no_key_token_or_secret_stays_in_records_or_messages(peer, either, answe
     kept = repr(peer.records) + repr(texts) + repr(either.warnings)
     assert len(peer.records) >= 4
     assert "AAAAA-BBBBB" not in kept
+    assert "DDDDD-EEEEE" not in kept
     assert not [secret for secret in secrets() if secret in kept]
 
 

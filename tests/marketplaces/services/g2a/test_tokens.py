@@ -87,6 +87,21 @@ def test_a_lock_that_lost_its_owner_stops_nobody_for_long(db, monkeypatch):
     assert cache.get(tokens._lock) == "a worker that was killed"
 
 
+def test_who_gets_the_lock_late_uses_what_was_fetched_meanwhile(db, monkeypatch):
+    asked = []
+
+    def fetch():
+        asked.append(1)
+        return TOKEN, 3600.0
+
+    one, other = (Tokens("account", credentials="a", fetch=fetch) for _ in range(2))
+    found = iter([None])  # `other` looks before `one` has fetched, and locks after it
+    look = other._stored
+    monkeypatch.setattr(other, "_stored", lambda: next(found) if not asked and one.get() else look())
+    assert other.get() == TOKEN
+    assert len(asked) == 1
+
+
 def test_a_failed_fetch_lets_the_next_one_try(db):
     answers = iter([TemporaryError("down"), (TOKEN, 3600.0)])
 
