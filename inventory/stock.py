@@ -101,7 +101,7 @@ def hold(
     repeat: the same reference has one hold.
     """
     with transaction.atomic():
-        held, _ = Hold.objects.select_for_update().get_or_create(
+        held, _ = Hold.objects.select_for_update(no_key=True).get_or_create(
             product_id=product_id,
             reference=reference,
             released_at=None,
@@ -126,7 +126,7 @@ def hold(
 def release(hold_id: int) -> int:
     """End a hold; its codes can be sold again. Returns how many. Safe to repeat."""
     with transaction.atomic():
-        held = Hold.objects.select_for_update().filter(pk=hold_id, released_at=None).first()
+        held = Hold.objects.select_for_update(no_key=True).filter(pk=hold_id, released_at=None).first()
         if held is None:
             return 0
         freed = Code.objects.filter(hold=held, state=State.HELD).update(state=State.AVAILABLE, hold=None)
@@ -145,7 +145,7 @@ def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[
     with transaction.atomic():
         from_hold: list[int] = []
         if hold_id is not None:
-            held = Code.objects.select_for_update().filter(hold_id=hold_id, state=State.HELD)
+            held = Code.objects.select_for_update(no_key=True).filter(hold_id=hold_id, state=State.HELD)
             from_hold = list(held.order_by("position").values_list("pk", flat=True)[:quantity])
             Code.objects.filter(pk__in=from_hold).update(hold=None)
         picked = _pick(product_id, quantity - len(from_hold), None)
@@ -179,7 +179,7 @@ def withdraw(code_ids: Collection[int], state: str) -> int:
     if state not in WITHDRAWN:
         raise ValueError(f"{state} is not one of {', '.join(WITHDRAWN)}")
     with transaction.atomic():
-        codes = Code.objects.select_for_update().filter(pk__in=code_ids, state=State.AVAILABLE)
+        codes = Code.objects.select_for_update(no_key=True).filter(pk__in=code_ids, state=State.AVAILABLE)
         found = dict(codes.values_list("pk", "product_id"))
         Code.objects.filter(pk__in=found).update(state=state)
         changed(*found.values())

@@ -46,11 +46,13 @@ def take(
         "allowed": allowed,
     }
     with connection.cursor() as cursor:
-        # An account's first request makes its row; a race for it ends in the same row.
-        cursor.execute(_FIRST, values)
-        cursor.execute(_GRANT, values)
-        if cursor.rowcount:
-            return 0.0
-        cursor.execute(_WAIT, values)
-        (wait,) = cursor.fetchone()
-    return max(float(wait), step / 10)
+        for _ in range(2):
+            cursor.execute(_GRANT, values)
+            if cursor.rowcount:
+                return 0.0
+            cursor.execute(_WAIT, values)
+            if row := cursor.fetchone():
+                return max(float(row[0]), step / 10)
+            # An account's first request makes its row; a race for it ends in the same row.
+            cursor.execute(_FIRST, values)
+    raise LookupError(f"there is no account {account_id}")

@@ -86,7 +86,7 @@ def claim(model: type[Row], pk: object) -> Row | None:
     with transaction.atomic():
         is_due = Q(next_try_at=None) | Q(next_try_at__lte=now)
         waiting = model._default_manager.filter(is_due, state__in=[State.DUE, State.UNKNOWN], pk=pk)
-        row = waiting.select_for_update().first()
+        row = waiting.select_for_update(no_key=True).first()
         if row is None:
             return None
         if row.account.is_stopped:

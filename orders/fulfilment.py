@@ -190,7 +190,7 @@ def _close(delivery: Delivery, status: Status) -> None:
 
 
 def _withdraw_unsent(delivery: Delivery) -> None:
-    unsent = _items(delivery).filter(sent_at=None).select_for_update()
+    unsent = _items(delivery).filter(sent_at=None).select_for_update(no_key=True)
     code_ids = list(unsent.values_list("code_id", flat=True))
     _items(delivery).filter(code_id__in=code_ids).update(withdrawn_at=timezone.now())
     stock.put_back(code_ids)
@@ -261,7 +261,7 @@ def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None
 def _pick(delivery: Delivery) -> None:
     """Take codes for what is still to be sent, and record them before anything leaves."""
     with transaction.atomic():
-        line = OrderLine.objects.select_for_update().get(pk=delivery.line_id)
+        line = OrderLine.objects.select_for_update(no_key=True).get(pk=delivery.line_id)
         if line.product_id is None:
             intake.link(line)
             line.save(update_fields=["offer", "product"])
@@ -288,7 +288,7 @@ def _send_lots(delivery: Delivery, service: MarketplaceService) -> None:
 def _mark_sent(items: Sequence[DeliveryItem]) -> list[DeliveryItem]:
     """Write down that codes are about to leave; those withdrawn by a cancellation in the meantime are left out."""
     with transaction.atomic():
-        still = DeliveryItem.objects.select_for_update().filter(
+        still = DeliveryItem.objects.select_for_update(no_key=True).filter(
             pk__in=[item.pk for item in items], withdrawn_at=None, sent_at=None
         )
         lot = list(still.order_by("pk"))

@@ -79,7 +79,7 @@ def import_order(*, account: Account, remote: RemoteOrder, event_status_word: st
     One transaction. Safe to repeat and to run at once.
     """
     with transaction.atomic():
-        order, is_new = Order.objects.select_for_update().get_or_create(
+        order, is_new = Order.objects.select_for_update(no_key=True).get_or_create(
             account=account,
             external_id=remote.external_id,
             defaults={"ordered_at": remote.created_at or timezone.now()},
@@ -209,7 +209,7 @@ def stop_unsent(order: Order) -> int:
     A worker that sends at this moment marks its codes first: one of the two comes second and finds nothing to do.
     """
     with transaction.atomic():
-        unsent = DeliveryItem.objects.select_for_update().filter(
+        unsent = DeliveryItem.objects.select_for_update(no_key=True).filter(
             delivery__line__order=order,
             delivery__is_replacement=False,
             delivery__status__in=Delivery.OPEN,
@@ -238,7 +238,7 @@ def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrd
     asked = [quantity for quantity in (remote.requested, request.quantity) if quantity is not None]
     is_replacement = remote.is_replacement or request.is_replacement
     with transaction.atomic():
-        line = order.lines.select_for_update().first()
+        line = order.lines.select_for_update(no_key=True).first()
         if line is None:
             raise PermanentError(f"Order {order} has no line to deliver", kind="invalid")
         requested = _units_to_deliver(line, asked, is_replacement=is_replacement)
