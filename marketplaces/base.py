@@ -32,6 +32,7 @@ from marketplaces.types import (
     RemoteProduct,
     RemotePurchase,
     Reply,
+    Uploaded,
     UploadedCode,
     Urgency,
 )
@@ -57,6 +58,7 @@ class MarketplaceService:
     kept_headers: ClassVar[frozenset[str]] = frozenset({"content-type", "user-agent"})
     codes_per_call: ClassVar[int] = 100
     find_requests: ClassVar[int] = 1  # the most that find_offer takes
+    codes_per_upload: ClassVar[int] = 1
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored
 
     def __init__(self, connection: Connection, client: Client) -> None:
@@ -129,7 +131,7 @@ class MarketplaceService:
         raise self._unsupported("delete_offer")
 
     def code_problem(self, content: str, offer: RemoteOffer) -> str:
-        """Say why a code lacks the form that this offer's codes need; empty when all is well. Asks nobody."""
+        """Say why a code lacks the form that this offer's codes need (`code_form`); empty when all is well. Asks nobody."""
         return ""
 
     # --- codes that lie in the marketplace's own inventory -------------------------------------------------------
@@ -139,6 +141,19 @@ class MarketplaceService:
         after UnknownOutcome a person decides, and until then the code is not for anybody else.
         """
         raise self._unsupported("upload_code")
+
+    def upload_codes(self, offer_id: str, codes: Sequence[CodeToSend]) -> Uploaded:
+        """Give codes away into an offer there, at most `codes_per_upload`, all of them or none. One request.
+
+        Not safe to repeat, and can't be looked up, as upload_code. Overridden where one request takes many codes.
+        """
+        (code,) = codes
+        return Uploaded(ids=[self.upload_code(offer_id, code)])
+
+    @classmethod
+    def takes_codes(cls) -> bool:
+        """Say whether offers there have an inventory of their own that codes can be uploaded to."""
+        return cls.supports("upload_code") or cls.supports("upload_codes")
 
     def get_uploaded(self, offer_id: str, item_id: str) -> UploadedCode:
         """Read what has become of an uploaded code. Raises NotFound. Safe to repeat."""

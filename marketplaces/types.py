@@ -226,6 +226,7 @@ class RemoteOffer:
     offer_type: str = ""
     visibility: str = ""
     attributes: Json = field(default_factory=dict)
+    code_form: str = ""  # the form that its codes need, in their words; see MarketplaceService.code_problem
     job_id: str = ""  # the change is done when this job is
     was_there: bool = False  # a create found that it exists already, as something that may say other things
     raw: Json = field(default_factory=dict, repr=False)
@@ -305,6 +306,16 @@ class CodeToSend:
 
     content: str = field(repr=False)
     reference: str
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """Where codes that were given away are now: each under an id of its own, in the order in which they were given; or
+    together in a collection, which is in the offer once an update of the offer names it.
+    """
+
+    ids: Sequence[str] = ()
+    collection_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -140,6 +140,7 @@ def to_offer(payload: Json, offer_id: str = "") -> RemoteOffer:
         min_quantity=count(payload.get("min_qty")),
         low_stock_at=count(payload.get("low_stock_alert_qty")),
         attributes=reading.evidence(attributes),
+        code_form=text(payload.get("code_label")),
         raw=reading.evidence(payload),
     )
 

@@ -163,7 +163,7 @@ class Service(MarketplaceService):
         return [offer for offer in offers if offer.external_id]
 
     def get_offer(self, offer_id: str) -> RemoteOffer:
-        """Get Offer (G2G-06). Its `raw` has `code_label`, the columns of its codes."""
+        """Get Offer (G2G-06). Its `code_form` is `code_label`: the columns of a code, joined by commas."""
         payload = self._line.call("G2G-06", "GET", f"/offers/{segment(offer_id)}", about=offer_id)
         return mapping.to_offer(named(payload, "offer_id", offer_id, "G2G-06"))
 
@@ -231,7 +231,7 @@ class Service(MarketplaceService):
     # --- codes that lie in an offer ------------------------------------------------------------------------------
 
     def code_problem(self, content: str, offer: RemoteOffer) -> str:
-        return validation.code_problem(content, reading.text(offer.raw.get("code_label")))
+        return validation.code_problem(content, offer.code_form)
 
     def upload_code(self, offer_id: str, code: CodeToSend) -> str:
         """Upload Code (G2G-15). There is no list of uploaded codes: an unanswered one can't be found (G2G-P53)."""
