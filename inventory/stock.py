@@ -1,6 +1,7 @@
 """Every change of stock. A code is a row; whoever moves it first has it.
 
     available -> held -> sent -> delivered        held -> available while it certainly never left
+    available -> uploaded -> delivered            uploaded -> available when it certainly is not there any more
     anything a person finds bad -> faulty, void   available -> expired by its date
 
 Each verb is one short transaction, joins the caller's if there is one, and writes down that the product's stock changed, so
@@ -152,6 +153,29 @@ def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[
         if picked:
             changed(product_id)
         return from_hold + picked
+
+
+def give_away(*, product_id: int, quantity: int) -> list[int]:
+    """Pick up to `quantity` codes for a marketplace's own inventory; returns their ids.
+
+    They are `uploaded` and belong to the caller, who records them in the same transaction. Not safe to repeat by itself.
+    """
+    with transaction.atomic():
+        picked = _pick(product_id, quantity, None)
+        _move(picked, [State.HELD], State.UPLOADED)
+        if picked:
+            changed(product_id)
+        return picked
+
+
+def get_back(code_ids: Collection[int]) -> None:
+    """Say that codes are certainly not in a marketplace's inventory: they can be sold again. Raises NotMoved."""
+    _move(code_ids, [State.UPLOADED], State.AVAILABLE)
+
+
+def mark_sold_there(code_ids: Collection[int]) -> None:
+    """Say that a marketplace sold codes out of its own inventory. Raises NotMoved."""
+    _move(code_ids, [State.UPLOADED], State.DELIVERED)
 
 
 def put_back(code_ids: Collection[int]) -> None:

@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import pricing, publishing, stock
-from inventory.models import Offer, StockChange
+from inventory import pricing, publishing, stock, upload_steps, uploads
+from inventory.models import Offer, StockChange, Upload
 from marketplaces import outgoing
 from marketplaces.exceptions import BudgetSpent, MarketplaceError, TemporaryError
 
@@ -19,6 +19,10 @@ SIMULATION_TRIES = 5
 
 def push_offer(pk: int) -> None:
     publishing.push(pk)
+
+
+def upload_code(pk: int) -> None:
+    upload_steps.work(pk)
 
 
 def stock_changed(product_id: int) -> None:
@@ -42,11 +46,13 @@ def simulate_price(pk: int, tries: int = 0) -> None:
 
 
 def sweep() -> None:
-    """End holds and codes whose time is up, and wake workers for what lost its wake-up."""
+    """End holds and codes whose time is up, look at codes given away, and wake workers for what lost its wake-up."""
     now = timezone.now()
     stock.end_holds(now)
     stock.expire_codes(now)
     left = StockChange.objects.filter(at__lt=now - timedelta(seconds=10))
     for product_id in left.values_list("product_id", flat=True).distinct():
         queue.enqueue("inventory.tasks.stock_changed", product_id)
+    uploads.watch(now)
     outgoing.sweep(Offer)
+    outgoing.sweep(Upload)

@@ -24,7 +24,7 @@ from marketplaces.types import (
     RemoteOrderLine,
     Urgency,
 )
-from orders import timeline
+from orders import inventories, timeline
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 UNPAID_HOLD = timedelta(minutes=30)
@@ -95,6 +95,7 @@ def import_order(*, account: Account, remote: RemoteOrder, event_status_word: st
         lines = [_import_line(order, line) for line in remote.lines]
         for line in lines:
             set_aside(line)
+            inventories.follow(line)
         if order.state in OVER:
             stop_unsent(order)
         return order

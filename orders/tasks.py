@@ -1,7 +1,9 @@
 """Tasks: take a primary key, call one verb. All are safe to run twice at once."""
 
+from django.utils import timezone
+
 from marketplaces import outgoing
-from orders import fulfilment
+from orders import fulfilment, rereading
 from orders.models import Delivery
 
 
@@ -11,3 +13,4 @@ def deliver(pk: int) -> None:
 
 def sweep() -> None:
     outgoing.sweep(Delivery)
+    rereading.read_again(timezone.now())

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from inventory.models import Batch, Code, Hold, Product
+from inventory.models import Batch, Code, Hold, Product, Upload
 from marketplaces.types import OrderState
 from orders.models import Delivery, DeliveryItem, Order
 
@@ -42,6 +42,7 @@ def verify() -> Report:
             "codes": Code.objects.count(),
             "orders": Order.objects.count(),
             "deliveries": Delivery.objects.count(),
+            "uploads": Upload.objects.count(),
         }
     )
     for check in CHECKS:
@@ -79,14 +80,33 @@ def no_code_twice() -> Iterator[Problem]:
 def codes_are_accounted_for() -> Iterator[Problem]:
     """A code that is out of the pool has a reason, and one that is in the pool has none to be out."""
     item = DeliveryItem.objects.filter(code=OuterRef("pk"), withdrawn_at=None)
-    codes = Code.objects.annotate(has_item=Exists(item))
-    stray = codes.filter(Q(state__in=[State.SENT, State.DELIVERED]) | Q(state=State.HELD, hold=None), has_item=False)
+    given = Upload.objects.filter(code=OuterRef("pk"), withdrawn_at=None)
+    sold_there = given.filter(status=Upload.Status.SOLD)
+    codes = Code.objects.annotate(has_item=Exists(item), is_given=Exists(given), is_sold_there=Exists(sold_there))
+    is_out = Q(state__in=[State.SENT, State.DELIVERED]) | Q(state=State.HELD, hold=None)
+    stray = codes.filter(is_out, has_item=False, is_sold_there=False)
     for code in stray.only("pk", "state")[: MOST + 1]:
         yield _problem(
             "stray code", f"Code {code.pk} is {code.state}, but stands in no delivery and no hold.", code=code.pk
         )
     for code in codes.filter(state=State.AVAILABLE, has_item=True).only("pk")[: MOST + 1]:
         yield _problem("sold code", f"Code {code.pk} stands in a delivery and is for sale again.", code=code.pk)
+    for code in codes.filter(has_item=True, is_given=True).only("pk")[: MOST + 1]:
+        yield _problem(
+            "code twice", f"Code {code.pk} stands in a delivery and in an offer's own inventory.", code=code.pk
+        )
+
+
+def uploads_are_accounted_for() -> Iterator[Problem]:
+    """A code that was given to a marketplace has exactly one upload that says where it is."""
+    lying = Upload.objects.filter(withdrawn_at=None).exclude(status=Upload.Status.SOLD)
+    lost = Code.objects.filter(~Exists(lying.filter(code=OuterRef("pk"))), state=State.UPLOADED)
+    for code in lost.only("pk")[: MOST + 1]:
+        yield _problem("lost upload", f"Code {code.pk} is uploaded, but nobody knows where to.", code=code.pk)
+    for row in lying.exclude(code__state=State.UPLOADED).select_related("code").defer("code__sealed")[: MOST + 1]:
+        yield _problem(
+            "false upload", f"{row} is not there by our books: the code is {row.code.state}.", code=row.code_id
+        )
 
 
 def holds_are_honest() -> Iterator[Problem]:
@@ -129,6 +149,7 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     batches_add_up,
     no_code_twice,
     codes_are_accounted_for,
+    uploads_are_accounted_for,
     holds_are_honest,
     deliveries_send_what_was_asked,
     nothing_is_forgotten,
