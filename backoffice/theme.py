@@ -43,6 +43,7 @@ NAVIGATION = [
             _page("Products", "inventory_2", "inventory.product"),
             _page("Offers", "sell", "inventory.offer"),
             _page("Codes", "key", "inventory.code"),
+            _page("Uploaded codes", "cloud_upload", "inventory.upload"),
             _page("Batches", "package_2", "inventory.batch"),
             _page("Suppliers", "local_shipping", "inventory.supplier"),
             _page("Holds", "lock_clock", "inventory.hold"),

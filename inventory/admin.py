@@ -37,7 +37,8 @@ from inventory import (
     stock,
 )
 from inventory.forms import WithdrawForm
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier
+from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, Upload
+from inventory.upload_admin import CodeUploadInline, OfferUploads
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
 from marketplaces.models import Account
@@ -87,6 +88,8 @@ class SellingAccountAdmin(AccountAdmin):
     def _ask_why(self, request: HttpRequest, accounts: "QuerySet[Account]", form: ReasonForm) -> HttpResponse:
         offers = Offer.objects.filter(account__in=accounts, product__isnull=False).exclude(external_id="").count()
         facts = [f"{offers} offers will be shown as out of stock until sales are resumed. Open orders are delivered."]
+        if lying := Upload.objects.filter(account__in=accounts, status__in=Upload.LYING_THERE).count():
+            facts.append(f"{lying} codes that were uploaded are sold on by the marketplace: take them back, too.")
         return self.ask(request, accounts, form=form, title="Hold sales", facts=facts, is_dangerous=True)
 
     def _told(self, request: HttpRequest, text: str) -> None:
@@ -215,7 +218,7 @@ class CodeAdmin(EvidenceAdmin):
     list_before_template = "admin/inventory/code/find.html"
     ordering = ("-pk",)
     fields = ("product", "state", "batch", "hold", "cost_basis", "serial", "expires_at", "created_at")
-    inlines: Sequence[Any] = (RevealInline,)
+    inlines: Sequence[Any] = (RevealInline, CodeUploadInline)
     actions = ("withdraw", "reveal")
     buttons = ("reveal", "withdraw")
     page_only = ("reveal",)
@@ -301,13 +304,13 @@ class CodeRevealAdmin(EvidenceAdmin):
 
 
 @admin.register(Offer)
-class OfferAdmin(BaseAdmin):
+class OfferAdmin(OfferUploads):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
         "name", "account", "product", price("price"), "earns", "wanted", plain("pushed_quantity", "pushed"),
-        plain("seen_quantity", "seen"), badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"), "is_active",
-        short("last_error", "problem", 40),
+        plain("seen_quantity", "seen"), "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
+        "is_active", short("last_error", "problem", 40),
     )  # fmt: skip
     list_filter = (
         ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), ("seen_status", ChoicesDropdownFilter),
@@ -321,7 +324,7 @@ class OfferAdmin(BaseAdmin):
     readonly_fields = (
         "earns", "buyer_sees", "state", "attempts", "next_try_at", "failure", "last_error",
         "pushed_quantity", "pushed_at", "pushed",
-        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen",
+        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
@@ -340,11 +343,12 @@ class OfferAdmin(BaseAdmin):
         ),
         ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
         ("State", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
+        ("Uploaded codes", {"fields": ("its_uploads",)}),
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
         ("Seen", {"fields": ("seen_status", "seen_price", "seen_quantity", "seen_at", "seen")}),
     )
-    actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings")
-    buttons = ("push",)
+    actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back")
+    buttons = ("push", "upload_codes", "take_codes_back")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what never reached the marketplace may go: the rest would sell on there without us."""

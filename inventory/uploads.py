@@ -98,9 +98,9 @@ def can_be_taken_back(rows: QuerySet[Upload]) -> QuerySet[Upload]:
 
 
 def look_now(rows: QuerySet[Upload]) -> int:
-    """Ask the marketplace now where codes are that lie there; returns how many. Safe to repeat."""
+    """Go on now with codes that lie there or wait to be sent; returns how many. Safe to repeat."""
     with transaction.atomic():
-        mine = Upload.objects.filter(CAN_BE_READ, pk__in=_ids(rows))
+        mine = Upload.objects.filter(CAN_BE_TAKEN_BACK, pk__in=_ids(rows))
         count = outgoing.mark_due(mine)
         outgoing.wake_all(mine)
         return count

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, code_binding
+from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, Upload, code_binding
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine
 
@@ -57,11 +57,16 @@ def product_row(number: int, on: Account) -> Offer:
         sealed_code(product, batch, f"{CODE}-{number}-{offset}", 1000 * (number + 1) + offset)
     Hold.objects.create(product=product, account=on, reference=f"order-{number}")
     CatalogueProduct.objects.create(marketplace="g2g", external_id=f"p-{number}", name=product.name, raw={"id": number})
-    return Offer.objects.create(
+    offer = Offer.objects.create(
         account=on, product=product, external_id=f"G{number:08}", external_product_id=f"p-{number}",
         title=f"{product.name} – instant delivery", price="9.9900", currency="USD", pushed_quantity=2, seen_quantity=2,
         seen_status="live",
     )  # fmt: skip
+    Upload.objects.create(
+        account=on, offer=offer, code_id=1000 * (number + 1) + 2, external_offer_id=offer.external_id, by="worker",
+        external_id=f"item-{number}", status="back", note="Called back by worker.", withdrawn_at=timezone.now(),
+    )  # fmt: skip
+    return offer
 
 
 def order_row(number: int, offer: Offer) -> Order:
