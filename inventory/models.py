@@ -289,8 +289,10 @@ class Upload(Outgoing):
     offer = models.ForeignKey(Offer, models.PROTECT, related_name="uploads")
     code = models.ForeignKey(Code, models.PROTECT, related_name="uploads")
     # As it was then: an offer that is created anew has another id, and the codes lie in the old one.
-    external_offer_id = models.CharField("offer id", max_length=100)
-    external_id = models.CharField("item id", max_length=100, blank=True, help_text="The marketplace's id of the code.")
+    external_offer_id = models.CharField("offer id", max_length=100, db_index=True)
+    external_id = models.CharField(
+        "item id", max_length=100, blank=True, db_index=True, help_text="The marketplace's id of the code."
+    )
     collection_id = models.CharField(
         max_length=100, blank=True, help_text="What the marketplace put it into, where it takes many codes at once."
     )
