@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.formats import localize
 from django.utils.text import Truncator
@@ -18,12 +18,14 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.decorators import display
 
-from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, badge, link, price, short
+from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, answer, badge, in_lines, link, price, short
 from inventory.admin import CodeAdmin
 from inventory.models import Code
 from marketplaces import outgoing
 from marketplaces.models import ApiCall
-from orders import fulfilment, timeline
+from marketplaces.types import DeliveryIssue
+from orders import fulfilment, timeline, topups
+from orders.forms import ReportForm
 from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine
 
 ORDER_STATES = {
@@ -63,9 +65,14 @@ class LineInline(EvidenceInline):
 
 class TimelineInline(EvidenceInline):
     model = OrderEvent
-    fields = readonly_fields = ("at", "level", "kind", "text")
+    fields = readonly_fields = ("at", "level", "kind", "text", "codes")
     verbose_name_plural = "timeline"
     per_page = 100
+
+    @display(description="codes")
+    def codes(self, event: OrderEvent) -> str:
+        numbers = event.data.get("codes", ())[:CODES_SHOWN]
+        return render_to_string("admin/orders/order/numbers.html", {"numbers": numbers}) if numbers else ""
 
 
 @admin.register(Order)
@@ -221,8 +228,9 @@ class DeliveryAdmin(EvidenceAdmin):
     search_help_text = "Beginning of the delivery's id"
     ordering = ("-pk",)
     inlines = (ItemInline,)
-    actions = ("deliver_now",)
-    buttons = ("deliver_now",)
+    actions = ("deliver_now", "report")
+    buttons = ("report", "deliver_now")
+    page_only = ("report",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("buyer_fields", "line__order__raw")
@@ -233,12 +241,17 @@ class DeliveryAdmin(EvidenceAdmin):
         work = ("state", "failure", "last_error", "attempts", "next_try_at")
         times = ("requested_at", "expires_at", "checked_at", "submitted_at", "repeated_at")
         sets = [(None, what), ("Units", units), ("State", work), ("Times", times)]
+        if obj and obj.reported is not None:
+            sets.insert(2, ("Reported by a person", ("reported", "report_issue", "report_reference", "reported_by",
+                                                     "reported_at", "report_sent_at")))  # fmt: skip
         if obj and self.has_deliver_permission(request) and obj.buyer_fields:
-            sets.insert(1, ("For the top-up, from the buyer", ("buyer_fields_shown",)))
+            sets.insert(1, ("For the top-up, from the buyer", ("buyer_fields_shown", "erase_at")))
         return [(name, {"fields": fields}) for name, fields in sets]
 
     def get_buttons(self, request: HttpRequest, row: Delivery) -> Sequence[str]:
-        return () if row.state == Delivery.State.DONE else self.buttons
+        if topups.can_report(row):
+            return ("report",)
+        return () if row.state == Delivery.State.DONE else ("deliver_now",)
 
     def has_deliver_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.deliver_order"))
@@ -257,7 +270,30 @@ class DeliveryAdmin(EvidenceAdmin):
 
     @display(description="data")
     def buyer_fields_shown(self, delivery: Delivery) -> str:
-        return "\n".join(f"{name}: {value}" for name, value in delivery.buyer_fields.items())
+        return in_lines("\n".join(f"{name}: {value}" for name, value in delivery.buyer_fields.items()))
+
+    @admin.action(description="Report as done", permissions=["deliver"])
+    def report(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> HttpResponse | None:
+        delivery = queryset[0]
+        form = ReportForm(answer(request), delivery=delivery)
+        if not form.is_valid():
+            facts = [
+                f"Order {delivery.order}: {delivery.requested} units were asked for. The marketplace is told what you enter,"
+                " once; it can't be corrected from here afterwards.",
+            ]
+            return self.ask(request, queryset[:1], form=form, title="Report as done", facts=facts)
+        given = form.cleaned_data
+        issue = DeliveryIssue(given.get("issue") or DeliveryIssue.OTHER)
+        try:
+            topups.report(
+                delivery, delivered=given["delivered"], issue=issue, reference=given["reference"],
+                by=request.user.get_username(),
+            )  # fmt: skip
+        except topups.NotReportable as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.tell(request, 1, "The marketplace is being told; the order's timeline shows what it says.")
+        return None
 
     @admin.action(description="Deliver now", permissions=["deliver"])
     def deliver_now(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:

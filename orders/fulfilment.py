@@ -5,7 +5,7 @@ when to look again. Where a code is stands in its item: picked, sent (it may hav
 any two statements and the next one goes on from the rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -24,10 +24,9 @@ from marketplaces.types import (
     DeliveryResult,
     OrderState,
     RemoteDelivery,
-    RemoteOrder,
     Urgency,
 )
-from orders import intake, timeline
+from orders import intake, results, timeline, topups
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 Status = Delivery.Status
@@ -35,17 +34,7 @@ State = Delivery.State
 
 # What was read this short a time ago need not be read again before codes leave.
 FRESH = timedelta(seconds=15)
-UNPAID_AGAIN = timedelta(minutes=1)
 SHORT_AGAIN = timedelta(minutes=5)
-# After a lot without an answer: look, look again, and only then send the same lot once more.
-UNANSWERED_AGAIN = timedelta(seconds=30)
-UNANSWERED_FOR = timedelta(minutes=10)
-# (since it was submitted, pause): how often the result is asked for if no event brings it.
-RESULT_PAUSES = (
-    (timedelta(seconds=10), timedelta(seconds=10)),
-    (timedelta(minutes=10), timedelta(seconds=30)),
-    (timedelta(days=1), timedelta(minutes=5)),
-)
 
 
 # --- what wakes a delivery -------------------------------------------------------------------------------------
@@ -85,16 +74,14 @@ def deliver(pk: int) -> bool:
 
 
 def _step(delivery: Delivery) -> Again | None:
-    if delivery.kind != DeliveryKind.CODES:
-        raise PermanentError(
-            f"Order {delivery.order} is a top-up: charge the buyer's account by hand, with the data shown here,"
-            " then report it at the marketplace",
-            kind="manual",
-        )
+    return STEPS[delivery.kind](delivery)
+
+
+def _send_codes(delivery: Delivery) -> Again | None:
     service = delivery.account.service()
     if _needs_reading(delivery):
         service.plan(2 + _lots_left(delivery, service), Urgency.DELIVERY)
-        _read(delivery, service)
+        _conclude(delivery, results.read(delivery, service))
     else:
         service.plan(_lots_left(delivery, service), Urgency.DELIVERY)
     if delivery.status not in Delivery.OPEN:
@@ -123,20 +110,6 @@ def _items(delivery: Delivery) -> QuerySet[DeliveryItem]:
     return DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None)
 
 
-def _read(delivery: Delivery, service: MarketplaceService) -> None:
-    """Read order and delivery, and draw the conclusions from what is said there."""
-    order = delivery.order
-    intake.refresh(delivery.account, RemoteOrder(external_id=order.external_id), service)
-    delivery.line.refresh_from_db()
-    remote = service.fetch_delivery(order.external_id, delivery.external_id)
-    delivery.checked_at = timezone.now()
-    delivery.status_word = remote.status_word[:60]
-    delivery.confirmed = remote.delivered if remote.delivered is not None else delivery.confirmed
-    delivery.expires_at = remote.expires_at or delivery.expires_at
-    delivery.save(update_fields=["checked_at", "status_word", "confirmed", "expires_at"])
-    _conclude(delivery, remote)
-
-
 def _conclude(delivery: Delivery, remote: RemoteDelivery) -> None:
     sent = _items(delivery).exclude(sent_at=None)
     # What arrived there was accepted, whatever became of the answer.
@@ -162,7 +135,7 @@ def _finish(delivery: Delivery) -> None:
         sent = _items(delivery).exclude(sent_at=None)
         sent.filter(accepted_at=None).update(accepted_at=timezone.now())
         stock.mark_delivered(list(sent.values_list("code_id", flat=True)))
-        _set_status(delivery, Status.DELIVERED)
+        results.set_status(delivery, Status.DELIVERED)
         timeline.write(
             delivery.order, "delivered", f"The marketplace confirms {delivery.confirmed or sent.count()} units."
         )
@@ -178,7 +151,7 @@ def _close(delivery: Delivery, status: Status) -> None:
     """The marketplace has ended it short of what was asked: what left stays gone, and a person decides."""
     with transaction.atomic():
         _withdraw_unsent(delivery)
-        _set_status(delivery, status)
+        results.set_status(delivery, status)
         text = (
             f"The marketplace says “{delivery.status_word or status.label}”: {delivery.confirmed} of {delivery.requested}"
             f" units arrived, {_items(delivery).count()} codes had left and are not sold again."
@@ -196,23 +169,18 @@ def _withdraw_unsent(delivery: Delivery) -> None:
     stock.put_back(code_ids)
 
 
-def _set_status(delivery: Delivery, status: Status) -> None:
-    delivery.status = status
-    delivery.save(update_fields=["status"])
-
-
 def _wait_or_stop(delivery: Delivery) -> Again | None:
     """Go on (None) only if the order may be delivered by what the marketplace says now."""
     order = delivery.order
     order.refresh_from_db()
-    if order.state in intake.TO_DELIVER or (delivery.is_replacement and order.state == OrderState.DELIVERED):
+    if results.may_be_delivered(delivery):
         return None
     has_sent = _items(delivery).exclude(sent_at=None).exists()
     if order.state in intake.OVER or order.state == OrderState.DELIVERED:
         with transaction.atomic():
             _withdraw_unsent(delivery)
             if not has_sent:
-                _set_status(delivery, Status.STOPPED)
+                results.set_status(delivery, Status.STOPPED)
                 timeline.warn(order, "stopped", f"Nothing is delivered: the order is {order.get_state_display()}.")
     if delivery.status == Status.STOPPED:
         return None
@@ -223,11 +191,8 @@ def _wait_or_stop(delivery: Delivery) -> Again | None:
             kind="conflict",
         )
     if has_sent:
-        return Again(timezone.now() + _result_pause(delivery), "Handed over; waiting for the marketplace to confirm.")
-    because = (
-        f"Not delivered yet: the marketplace shows the order as “{order.status_word or order.get_state_display()}”."
-    )
-    return Again(timezone.now() + UNPAID_AGAIN, because)
+        return Again(timezone.now() + results.pause(delivery), "Handed over; waiting for the marketplace to confirm.")
+    return results.not_yet(delivery)
 
 
 def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None:
@@ -237,9 +202,9 @@ def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None
     if first is None:
         return None
     since = delivery.repeated_at or first.sent_at or timezone.now()
-    if timezone.now() - since < UNANSWERED_FOR:
+    if timezone.now() - since < results.UNANSWERED_FOR:
         because = f"{lost.count()} codes were sent and the answer never came; looking whether they arrived."
-        return Again(timezone.now() + UNANSWERED_AGAIN, because, is_unknown=True)
+        return Again(timezone.now() + results.UNANSWERED_AGAIN, because, is_unknown=True)
     if delivery.repeated_at is not None:
         raise PermanentError(
             f"{lost.count()} codes of order {delivery.order} were sent twice and the marketplace shows neither. Ask there"
@@ -327,22 +292,16 @@ def _what_next(delivery: Delivery) -> Again:
     if missing > 0:
         because = f"{missing} of {delivery.requested} units are missing: no stock of {delivery.line.product}."
         if delivery.status != Status.SHORT:
-            _set_status(delivery, Status.SHORT)
+            results.set_status(delivery, Status.SHORT)
             timeline.warn(delivery.order, "short", because)
         return Again(now + SHORT_AGAIN, because)
     if delivery.status != Status.SUBMITTED:
-        _set_status(delivery, Status.SUBMITTED)
+        results.set_status(delivery, Status.SUBMITTED)
         timeline.write(delivery.order, "submitted", f"All {delivery.requested} units were handed to the marketplace.")
-    return Again(now + _result_pause(delivery), "Handed over; waiting for the marketplace to confirm.")
+    return Again(now + results.pause(delivery), "Handed over; waiting for the marketplace to confirm.")
 
 
-def _result_pause(delivery: Delivery) -> timedelta:
-    now = timezone.now()
-    waited = now - (delivery.submitted_at or now)
-    for until, pause in RESULT_PAUSES:
-        if waited < until:
-            return pause
-    raise PermanentError(
-        f"The marketplace took the codes of order {delivery.order} a day ago and has not confirmed them. Ask there",
-        kind="unconfirmed",
-    )
+STEPS: dict[str, Callable[[Delivery], Again | None]] = {
+    DeliveryKind.CODES: _send_codes,
+    DeliveryKind.TOP_UP: topups.step,
+}

@@ -16,6 +16,7 @@ from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import PermanentError
 from marketplaces.models import Account
 from marketplaces.types import (
+    DeliveryKind,
     DeliveryRequest,
     DeliveryResult,
     OrderState,
@@ -98,6 +99,7 @@ def import_order(*, account: Account, remote: RemoteOrder, event_status_word: st
             inventories.follow(line)
         if order.state in OVER:
             stop_unsent(order)
+            _wake_persons_work(order)
         return order
 
 
@@ -226,6 +228,13 @@ def stop_unsent(order: Order) -> int:
         return len(code_ids)
 
 
+def _wake_persons_work(order: Order) -> None:
+    """Let what waits for a person notice that the order is over."""
+    waiting = Delivery.objects.filter(line__order=order, kind=DeliveryKind.TOP_UP, status__in=Delivery.OPEN)
+    for delivery in waiting.filter(state=Delivery.State.NEEDS_ATTENTION):
+        outgoing.try_again(delivery)
+
+
 def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrder) -> Delivery:
     """Take in a request to deliver, after reading order and delivery back; the smaller quantity counts.
 
@@ -248,11 +257,12 @@ def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrd
             external_id=remote.delivery_id or request.delivery_id,
             defaults={
                 "account": account,
-                "kind": remote.kind if remote.kind == request.kind else request.kind,
+                "kind": request.kind,
                 "requested": requested,
                 "is_replacement": is_replacement,
                 "case_id": request.case_id or remote.case_id,
-                "buyer_fields": dict(request.buyer_fields),
+                # Personal data: kept only where somebody needs it to deliver.
+                "buyer_fields": dict(request.buyer_fields) if request.kind == DeliveryKind.TOP_UP else {},
                 "requested_at": request.requested_at or timezone.now(),
                 "expires_at": remote.expires_at or request.expires_at,
                 "checked_at": timezone.now(),

@@ -9,7 +9,7 @@ from django.utils import timezone
 from backoffice.crypto import EncryptedField
 from inventory.models import Code, Hold, Offer, Product
 from marketplaces.models import Account, Outgoing, waiting_index
-from marketplaces.types import DeliveryKind, OrderState
+from marketplaces.types import DeliveryIssue, DeliveryKind, OrderState
 
 
 class Order(models.Model):
@@ -112,6 +112,21 @@ class Delivery(Outgoing):
     checked_at = models.DateTimeField(null=True, blank=True, help_text="When order and delivery were last read.")
     submitted_at = models.DateTimeField(null=True, blank=True)
     repeated_at = models.DateTimeField(null=True, blank=True, help_text="When a lot was sent a second time.")
+    # What a person has done without codes, such as a top-up, and wants the marketplace to be told.
+    reported = models.PositiveIntegerField(null=True, blank=True, help_text="Units handed over by a person.")
+    report_issue = models.CharField(
+        "issue", max_length=20, choices=[(issue.value, issue.value.replace("_", " ")) for issue in DeliveryIssue],
+        blank=True, help_text="Why fewer than asked for.",
+    )  # fmt: skip
+    report_reference = models.CharField("reference", max_length=100, blank=True)
+    reported_by = models.CharField(max_length=150, blank=True)
+    reported_at = models.DateTimeField(null=True, blank=True)
+    report_sent_at = models.DateTimeField(
+        null=True, blank=True, help_text="From here on the marketplace may know of the report."
+    )
+    erase_at = models.DateTimeField(
+        null=True, blank=True, help_text="When what the buyer filled in is erased; set when the delivery ends."
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -120,6 +135,7 @@ class Delivery(Outgoing):
             waiting_index("delivery_waiting"),
             models.Index(fields=["state", "-requested_at"]),
             models.Index(fields=["-requested_at"]),
+            models.Index(fields=["erase_at"], name="delivery_to_erase", condition=Q(erase_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from marketplaces import outgoing
-from orders import fulfilment, rereading
+from orders import fulfilment, rereading, topups
 from orders.models import Delivery
 
 
@@ -13,4 +13,6 @@ def deliver(pk: int) -> None:
 
 def sweep() -> None:
     outgoing.sweep(Delivery)
-    rereading.read_again(timezone.now())
+    now = timezone.now()
+    topups.erase(now)
+    rereading.read_again(now)

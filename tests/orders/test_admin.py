@@ -157,3 +157,79 @@ def test_what_a_buyer_filled_in_is_for_those_who_deliver(delivery):
     client = Client()
     client.force_login(world.staff("deliverer", *LOOK, "orders.deliver_order"))
     assert f"login: {world.BUYER_FIELD}" in says(client.get(page(delivery)))
+
+
+# --- what a person reports ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reports(delivery):
+    """Sends the form of “Report as done” for the delivery, as somebody who may deliver."""
+    client = Client()
+    client.force_login(world.staff("deliverer", *LOOK, "orders.deliver_order"))
+
+    def send(**fields):
+        return says(act(client, DELIVERIES, "report", delivery, _from_page=delivery.pk, **fields))
+
+    return send
+
+
+def test_a_top_up_has_the_button_of_a_person_and_no_other(delivery, admin_client):
+    text = says(admin_client.get(page(delivery)))
+    assert 'value="report"' in text
+    assert 'value="deliver_now"' not in text
+    assert '<option value="report"' not in says(admin_client.get(DELIVERIES))
+
+
+def test_reporting_asks_for_the_units_and_proposes_all(delivery, reports):
+    text = reports()
+
+    assert "2 units were asked for" in text
+    assert 'name="delivered" value="2"' in text
+    assert 'name="issue"' not in text
+    assert world.BUYER_FIELD not in text
+
+
+@pytest.mark.smoke
+def test_all_units_are_reported_without_a_reason(delivery, reports):
+    text = reports(answered=1, delivered=2, reference="receipt 1")
+
+    delivery.refresh_from_db()
+    assert "The marketplace is being told" in text
+    reported = (delivery.reported, delivery.report_issue, delivery.report_reference, delivery.reported_by)
+    assert reported == (2, "", "receipt 1", "deliverer")
+    assert delivery.state == "due"
+    assert OrderEvent.objects.get(kind="reported").text.startswith("deliverer handed over 2 of 2 units")
+
+
+def test_fewer_units_need_a_reason(delivery, reports):
+    asked = reports(answered=1, delivered=1)
+    delivery.refresh_from_db()
+    assert 'name="issue"' in asked
+    assert delivery.reported is None
+
+    reports(answered=1, delivered=1, issue="wrong_details")
+
+    delivery.refresh_from_db()
+    assert (delivery.reported, delivery.report_issue) == (1, "wrong_details")
+
+
+@pytest.mark.parametrize("delivered", ["", "3", "-1", "two"])
+def test_a_number_that_can_not_be_is_refused(delivered, delivery, reports):
+    reports(answered=1, delivered=delivered)
+
+    delivery.refresh_from_db()
+    assert delivery.reported is None
+
+
+def test_what_is_over_can_not_be_reported(delivery, reports):
+    Delivery.objects.update(status="stopped")
+
+    assert "nothing to report any more" in reports(answered=1, delivered=2)
+
+
+def test_who_may_not_deliver_reports_nothing(delivery):
+    act(signed_in(*LOOK), DELIVERIES, "report", delivery, answered=1, delivered=2, _from_page=delivery.pk)
+
+    delivery.refresh_from_db()
+    assert delivery.reported is None

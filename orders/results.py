@@ -1,0 +1,72 @@
+"""What the marketplace says of an order and its delivery, how long we wait for it, and what an end means for our books."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from marketplaces.base import MarketplaceService
+from marketplaces.exceptions import PermanentError
+from marketplaces.outgoing import Again
+from marketplaces.types import DeliveryKind, OrderState, RemoteDelivery, RemoteOrder
+from orders import intake
+from orders.models import Delivery
+
+UNPAID_AGAIN = timedelta(minutes=1)
+# After a call without an answer: look, look again, and only then make the same call once more.
+UNANSWERED_AGAIN = timedelta(seconds=30)
+UNANSWERED_FOR = timedelta(minutes=10)
+# (since it was submitted, pause): how often the result is asked for if no event brings it.
+PAUSES = (
+    (timedelta(seconds=10), timedelta(seconds=10)),
+    (timedelta(minutes=10), timedelta(seconds=30)),
+    (timedelta(days=1), timedelta(minutes=5)),
+)
+# How long what a buyer filled in is kept after the delivery has ended: it is personal, and may hold a password.
+KEEP_BUYER_FIELDS = timedelta(days=30)
+
+
+def read(delivery: Delivery, service: MarketplaceService) -> RemoteDelivery:
+    """Read order and delivery, and write down what is said there. Takes two requests, at most three. Safe to repeat."""
+    order = delivery.order
+    intake.refresh(delivery.account, RemoteOrder(external_id=order.external_id), service)
+    delivery.line.refresh_from_db()
+    remote = service.fetch_delivery(order.external_id, delivery.external_id)
+    delivery.checked_at = timezone.now()
+    delivery.status_word = remote.status_word[:60]
+    delivery.confirmed = remote.delivered if remote.delivered is not None else delivery.confirmed
+    delivery.expires_at = remote.expires_at or delivery.expires_at
+    delivery.save(update_fields=["checked_at", "status_word", "confirmed", "expires_at"])
+    return remote
+
+
+def may_be_delivered(delivery: Delivery) -> bool:
+    """Whether units may be handed over, by what was last read of the order."""
+    state = delivery.order.state
+    return state in intake.TO_DELIVER or (delivery.is_replacement and state == OrderState.DELIVERED)
+
+
+def not_yet(delivery: Delivery) -> Again:
+    """When to look again at an order that is neither to be delivered nor over."""
+    word = delivery.order.status_word or delivery.order.get_state_display()
+    return Again(timezone.now() + UNPAID_AGAIN, f"Not delivered yet: the marketplace shows the order as “{word}”.")
+
+
+def set_status(delivery: Delivery, status: Delivery.Status) -> None:
+    """Move a delivery on; with its end begins the time after which what the buyer filled in is erased."""
+    delivery.status = status
+    if status not in Delivery.OPEN and delivery.kind == DeliveryKind.TOP_UP and delivery.erase_at is None:
+        delivery.erase_at = timezone.now() + KEEP_BUYER_FIELDS
+    delivery.save(update_fields=["status", "erase_at"])
+
+
+def pause(delivery: Delivery) -> timedelta:
+    """How long to wait before the next look for a result. Raises PermanentError after a day without one."""
+    now = timezone.now()
+    waited = now - (delivery.submitted_at or now)
+    for until, length in PAUSES:
+        if waited < until:
+            return length
+    raise PermanentError(
+        f"The marketplace was told of the delivery of order {delivery.order} a day ago and has not confirmed it. Ask there",
+        kind="unconfirmed",
+    )
