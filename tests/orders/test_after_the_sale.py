@@ -1,6 +1,7 @@
 """Refunds, disputes, reopened orders, completed ones; and what a forged request can't do."""
 
 import pytest
+from django.urls import reverse
 
 from inventory.models import Code
 from marketplaces.models import ApiCall, Outgoing, WebhookEvent
@@ -36,6 +37,9 @@ def test_two_refunds_of_one_order_are_two_records(shop):
 
     refunds = OrderEvent.objects.filter(kind="refund")
     assert [entry.data["refunded_units"] for entry in refunds] == [1, 2]
+    codes = sorted(DeliveryItem.objects.values_list("code_id", flat=True))
+    assert all(entry.data["codes"] == codes for entry in refunds)
+    assert f"2 codes had left for this order: code {codes[0]}, code {codes[1]}." in refunds[0].text
     assert shop.order(order_id).lines.get().refunded == 2
     assert shop.count(State.DELIVERED) == 2, "what the buyer has is not sold again"
 
@@ -73,13 +77,41 @@ def test_a_case_is_flagged_until_a_person_settles_it_and_nothing_is_called(shop)
     shop.desk.settle()
 
     assert shop.order(order_id).is_disputed
-    assert OrderEvent.objects.get(kind="case").level == "warning"
+    entry = OrderEvent.objects.get(kind="case")
+    assert entry.level == "warning"
+    assert entry.data["codes"] == sorted(DeliveryItem.objects.values_list("code_id", flat=True))
     assert ApiCall.objects.exclude(method="GET").count() == writes
 
     Order.objects.update(is_disputed=False)
     shop.send_again(WebhookEvent.objects.get(kind="order.case_opened"))
     shop.desk.settle()
     assert not shop.order(order_id).is_disputed
+
+
+def test_the_codes_of_a_case_are_links_on_the_orders_page(shop, admin_client):
+    order_id = sell(shop)
+    shop.desk.sandbox.orders.act(order_id, "case")
+    shop.desk.settle()
+
+    order = shop.order(order_id)
+    text = admin_client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
+    timeline = text[text.index("The buyer reported a problem") :]
+    for code_id in DeliveryItem.objects.values_list("code_id", flat=True):
+        assert f'href="{reverse("admin:inventory_code_change", args=[code_id])}"' in timeline
+    assert not any(code in text for code in shop.received(order_id))
+
+
+def test_many_codes_of_a_case_are_counted_and_kept(shop):
+    make.add_codes(shop.product, 20)
+    shop.stock_came()
+    order_id = sell(shop, 15)
+    shop.desk.sandbox.orders.act(order_id, "case")
+    shop.desk.settle()
+
+    entry = OrderEvent.objects.get(kind="case")
+    assert "15 codes had left" in entry.text
+    assert entry.text.endswith("and 5 more.")
+    assert len(entry.data["codes"]) == 15
 
 
 def test_low_stock_reads_the_offer_and_pushes_the_true_number(shop):
