@@ -328,25 +328,15 @@ class OfferAdmin(OfferUploads):
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
-        (
-            "Wanted",
-            {
-                "fields": (
-                    ("price", "currency"),
-                    ("earns", "buyer_sees"),
-                    "quantity",
-                    "is_active",
-                    "min_quantity",
-                    "low_stock_at",
-                )
-            },
-        ),
+        ("Wanted", {"fields": (
+            ("price", "currency"), ("earns", "buyer_sees"), "quantity", "is_active", "min_quantity", "low_stock_at",
+        )}),
         ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
         ("State", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
         ("Uploaded codes", {"fields": ("its_uploads",)}),
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
         ("Seen", {"fields": ("seen_status", "seen_price", "seen_quantity", "seen_at", "seen")}),
-    )
+    )  # fmt: skip
     actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back")
     buttons = ("push", "upload_codes", "take_codes_back")
 
