@@ -1,5 +1,7 @@
 """Codes given into an offer's own inventory, on the wire: each in one place, none back in stock by mistake."""
 
+import logging
+
 import pytest
 from django.db import IntegrityError, transaction
 
@@ -10,7 +12,9 @@ from marketplaces.exceptions import PermanentError
 from marketplaces.models import ApiCall
 from orders.verify import verify
 from tests import make
+from tests.inventory.test_stock import in_threads
 from tests.orders import story
+from tests.test_secrets import everything_in_the_database, forms_of
 
 State = Code.State
 Status = Upload.Status
@@ -431,3 +435,35 @@ def test_a_code_lies_in_one_place_only(shop):
 
     with pytest.raises(IntegrityError), transaction.atomic():
         Upload.objects.create(account=row.account, offer=row.offer, code=row.code, external_offer_id="G1", by="ann")
+
+
+def test_no_uploaded_code_lies_open_in_the_database_or_the_logs(shop, caplog):
+    """G2G-T60"""
+    caplog.set_level(logging.DEBUG)
+    shop.fault("G2G-15", "drop_after_commit")
+    give(shop, 3)
+    plain = [content for content, _ in there(shop)]
+    assert len(plain) == 3
+
+    for table, row in everything_in_the_database():
+        for content in plain:
+            for form in forms_of(content):
+                assert form not in row, table
+    assert not any(content in caplog.text for content in plain)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_no_code_is_both_given_away_and_sold_however_many_ask_at_once():
+    product = make.product(codes=40)
+    offer = make.offer(product, make.account(), external_id="G1")
+
+    def ask(number):
+        if number % 2:
+            return len(stock.take(product_id=product.pk, quantity=3))
+        return uploads.upload(offer, quantity=3, by="ann")
+
+    assert sum(in_threads(20, ask)) == 40
+    counted = stock.count(product.pk)
+    assert counted[State.HELD] + counted[State.UPLOADED] == 40
+    assert Upload.objects.count() == counted[State.UPLOADED]
