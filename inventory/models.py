@@ -296,6 +296,7 @@ class Upload(Outgoing):
     collection_id = models.CharField(
         max_length=100, blank=True, help_text="What the marketplace put it into, where it takes many codes at once."
     )
+    job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="uploads")
     wish = models.CharField(max_length=3, choices=Wish.choices, default=Wish.IN)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.WAITING)
     status_word = models.CharField("marketplace's status", max_length=60, blank=True)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from inventory import stock
 from inventory.mirror import record_seen
-from inventory.models import Offer, StockChange
+from inventory.models import Offer, StockChange, Upload
 from inventory.signals import stock_changed
 from marketplaces import jobs, outgoing
 from marketplaces.base import MarketplaceService
@@ -168,9 +168,9 @@ def _arrived(offer: Offer) -> None:
 
 
 def job_ended(job: Job) -> None:
-    """Go on with the offers that waited for a job. Safe to repeat."""
-    for offer in Offer.objects.filter(job=job):
-        outgoing.try_again(offer)
+    """Go on with the offers and uploads that waited for a job. Safe to repeat."""
+    for waiting in (*Offer.objects.filter(job=job), *Upload.objects.filter(job=job)):
+        outgoing.try_again(waiting)
 
 
 def _gone(offer: Offer) -> None:

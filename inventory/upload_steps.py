@@ -14,9 +14,11 @@ from django.utils import timezone
 from inventory import codes, stock
 from inventory.mirror import record_seen
 from inventory.models import Offer, Upload
-from marketplaces import outgoing
+from inventory.publishing import JOB_AGAIN
+from marketplaces import jobs, outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import MarketplaceError, NotFound, PermanentError, UnknownOutcome
+from marketplaces.models import Job
 from marketplaces.outgoing import LOST_AFTER, Again
 from marketplaces.types import CodeToSend, RemoteOffer, Uploaded, UploadedCode, UploadedState, Urgency
 
@@ -42,8 +44,10 @@ def withdraw(rows: Sequence[Upload], status: Upload.Status, note: str) -> None:
 
 
 def _step(row: Upload) -> Again | None:
-    if row.status in Upload.ENDED or row.status == Status.TAKEN:
-        return None
+    if row.status in Upload.ENDED or (row.status == Status.THERE and row.collection_id):
+        return None  # of a code in a collection nothing more is told
+    if row.status == Status.TAKEN:
+        return _attach(row, row.account.service())
     if row.needs_an_answer:
         raise _nobody_knows(row)
     service = row.account.service()
@@ -76,6 +80,31 @@ def _give(row: Upload, service: MarketplaceService) -> Again | None:
     lot = _mark_sent(_that_fit(_lot(row, service.codes_per_upload), form, service))
     if lot:
         _send(lot, service)
+    row.refresh_from_db()
+    return _attach(row, service) if row.status == Status.TAKEN else None
+
+
+def _attach(row: Upload, service: MarketplaceService) -> Again | None:
+    """Put the collection that the code was taken into on sale, once for all its codes. Safe to repeat: it sets a value."""
+    together = Upload.objects.filter(account_id=row.account_id, collection_id=row.collection_id, status=Status.TAKEN)
+    job = row.job
+    if job is None:
+        service.plan(1, Urgency.STOCK)
+        remote = service.attach_upload(row.external_offer_id, row.offer.offer_type, row.collection_id)
+        if remote.job_id:
+            with transaction.atomic():
+                job = jobs.start(row.account, remote.job_id, purpose=f"codes for offer {row.offer_id}")
+                together.update(job=job)
+    if job is not None and not job.result:
+        return Again(timezone.now() + JOB_AGAIN, f"The marketplace puts it into the offer (job {job}).")
+    if job is not None and job.result != Job.Result.DONE:
+        together.update(job=None)
+        raise PermanentError(
+            f"{row}: the marketplace took the code, and its job {job} to put it into the offer ended as {job.result}"
+            f"{f' ({job.reason})' if job.reason else ''}. Mend what it says, then press “Process again”",
+            kind="job_failed",
+        )
+    together.update(status=Status.THERE, checked_at=timezone.now(), job=None)
     return None
 
 

@@ -36,6 +36,7 @@ from marketplaces.types import (
     RemoteOffer,
     RemoteProduct,
     RemotePurchase,
+    Uploaded,
     UploadedCode,
 )
 
@@ -177,6 +178,12 @@ class Service(MarketplaceService):
         self._line.call("G2A-L01", offer_id, about=offer_id, accepts={404})
 
     # --- codes that lie in the marketplace's own inventory -------------------------------------------------------
+
+    codes_per_upload = bodies.MOST_KEYS
+
+    def upload_codes(self, offer_id: str, codes: Sequence[CodeToSend]) -> Uploaded:
+        """Upload up to 500 keys at once (G2A-12). They are on sale once attach_upload has named their collection."""
+        return Uploaded(collection_id=self.upload_keys(offer_id, codes))
 
     def upload_keys(self, offer_id: str, keys: Sequence[CodeToSend]) -> str:
         """Upload up to 500 keys (G2A-12). In `live` it comes before the offer, whose id may be empty (G2A-P54)."""
