@@ -98,7 +98,7 @@ def _attach(row: Upload, service: MarketplaceService) -> Again | None:
     if job is not None and not job.result:
         return Again(timezone.now() + JOB_AGAIN, f"The marketplace puts it into the offer (job {job}).")
     if job is not None and job.result != Job.Result.DONE:
-        together.update(job=None)
+        _set(row, job=None)  # the next try, which a person asks for, names the collection again
         raise PermanentError(
             f"{row}: the marketplace took the code, and its job {job} to put it into the offer ended as {job.result}"
             f"{f' ({job.reason})' if job.reason else ''}. Mend what it says, then press “Process again”",
