@@ -27,7 +27,7 @@ from marketplaces.types import (
     RemoteOrder,
     Urgency,
 )
-from orders import intake, timeline
+from orders import intake, pickup, timeline
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 Status = Delivery.Status
@@ -85,6 +85,8 @@ def deliver(pk: int) -> bool:
 
 
 def _step(delivery: Delivery) -> Again | None:
+    if delivery.is_fetched:
+        return pickup.step(delivery)
     if delivery.kind != DeliveryKind.CODES:
         raise PermanentError(
             f"Order {delivery.order} is a top-up: charge the buyer's account by hand, with the data shown here,"

@@ -1,7 +1,9 @@
 """Tasks: take a primary key, call one verb. All are safe to run twice at once."""
 
+from django.utils import timezone
+
 from marketplaces import outgoing
-from orders import fulfilment
+from orders import fulfilment, reservations
 from orders.models import Delivery
 
 
@@ -10,4 +12,6 @@ def deliver(pk: int) -> None:
 
 
 def sweep() -> None:
+    """End reservations whose time is up, and wake workers for what lost its wake-up."""
+    reservations.end_expired(timezone.now())
     outgoing.sweep(Delivery)
