@@ -15,7 +15,7 @@ from marketplaces.exceptions import (
     Unsupported,
 )
 from marketplaces.http import Client
-from marketplaces.services.g2a import account, bodies, catalogue, dialects, inbound, mapping, reading
+from marketplaces.services.g2a import account, bodies, catalogue, dialects, inbound, mapping, random_keys, reading
 from marketplaces.services.g2a.bodies import OfferFilter, ProductFilter
 from marketplaces.services.g2a.line import Line
 from marketplaces.services.g2a.mapping import ProductPage, Reservation, ReservedStock
@@ -90,6 +90,10 @@ class Service(MarketplaceService):
 
     def process(self, call: Call, shop: Shop) -> None:
         inbound.process(call, shop)
+
+    def code_problem(self, content: str, offer: RemoteOffer) -> str:
+        """An offer whose attribute `random_keys` is true sells codes of several games."""
+        return random_keys.problem(content) if offer.attributes.get("random_keys") is True else ""
 
     # --- account -----------------------------------------------------------------------------------------------
 
