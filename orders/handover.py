@@ -80,16 +80,20 @@ def take_back(account: Account, order_id: str, item_ids: Collection[str]) -> Non
 
 def hand_over(reservation: Reservation, placed: Order) -> SoldOrder:
     """Show an order with its items, if all are there; what leaves now for the first time is marked before it does."""
-    if not _is_ready(placed):
-        return shown(reservation, placed)
+    if not is_ready(placed):
+        return shown(reservation, placed, is_ready=False)
     if _items(placed).filter(sent_at=None).exists():
         _mark_handed_over(lock(placed))
     return shown(reservation, placed, is_ready=True, items=list(_items(placed)))
 
 
-def shown(
-    reservation: Reservation, placed: Order, *, is_ready: bool | None = None, items: Sequence[DeliveryItem] = ()
-) -> SoldOrder:
+def hand_over_new(reservation: Reservation, placed: Order) -> SoldOrder:
+    """Hand over an order that this transaction has made and filled: nobody else can see it yet."""
+    _mark_handed_over(placed)
+    return shown(reservation, placed, is_ready=True, items=list(_items(placed)))
+
+
+def shown(reservation: Reservation, placed: Order, *, is_ready: bool, items: Sequence[DeliveryItem] = ()) -> SoldOrder:
     """Show an order with these items and no other."""
     by_line: dict[int, list[SoldItem]] = {}
     for item, sold_item in zip(items, _sold_items(reservation, items), strict=True):
@@ -99,7 +103,7 @@ def shown(
     return SoldOrder(
         id=str(reservation.order_number),
         external_id=placed.external_id,
-        is_ready=_is_ready(placed) if is_ready is None else is_ready,
+        is_ready=is_ready,
         lines=[
             SoldLine(line.external_product_id, left.get(line.product_id or 0, 0), by_line.get(line.pk, []))
             for line in lines
@@ -135,7 +139,8 @@ def _items(placed: Order) -> "QuerySet[DeliveryItem]":
     return mine.select_related("delivery").order_by("pk")
 
 
-def _is_ready(placed: Order) -> bool:
+def is_ready(placed: Order) -> bool:
+    """Say whether every unit of an order is there; what was returned was there."""
     there = DeliveryItem.objects.filter(delivery__line__order=placed, withdrawn_at=None).count()
     asked = Delivery.objects.filter(line__order=placed).aggregate(units=Sum("requested"))["units"] or 0
     return bool(there >= asked)

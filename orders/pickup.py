@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,7 +24,7 @@ from marketplaces.outgoing import Again
 from marketplaces.shop import CodeKind, SoldOrder
 from marketplaces.types import OrderState, RemoteOffer
 from orders import handover, reservations, timeline
-from orders.models import Delivery, DeliveryItem, Order, OrderLine, Reservation
+from orders.models import Delivery, DeliveryItem, Order, OrderLine, Reservation, ReservationLine
 
 Status = Delivery.Status
 State = Reservation.State
@@ -46,11 +47,11 @@ def order(account: Account, reservation_id: str, external_order_id: str) -> Sold
         reservation = reservations.locked(account, reservation_id)
         if reservation.state == State.ORDERED:
             raise _exists(reservation)
-        placed = _place(reservation, external_order_id)
-        found = handover.hand_over(reservation, placed)
-        if not found.is_ready:
-            _wake(placed)
-        return found
+        placed, is_ready = _place(reservation, external_order_id)
+        if is_ready:
+            return handover.hand_over_new(reservation, placed)
+        _wake(placed)
+        return handover.shown(reservation, placed, is_ready=False)
 
 
 def confirm(account: Account, reservation_id: str) -> SoldOrder:
@@ -58,10 +59,11 @@ def confirm(account: Account, reservation_id: str) -> SoldOrder:
     with transaction.atomic():
         reservation = reservations.locked(account, reservation_id)
         if reservation.state == State.ORDERED and reservation.order:
-            return handover.shown(reservation, reservation.order)
-        placed = _place(reservation, reservation.external_id or str(reservation.pk))
+            is_ready = handover.is_ready(reservation.order)
+            return handover.shown(reservation, reservation.order, is_ready=is_ready)
+        placed, is_ready = _place(reservation, reservation.external_id or str(reservation.pk))
         _wake(placed)
-        return handover.shown(reservation, placed)
+        return handover.shown(reservation, placed, is_ready=is_ready)
 
 
 # --- what is left to do -------------------------------------------------------------------------------------------
@@ -72,7 +74,8 @@ def step(delivery: Delivery) -> Again | None:
     now = timezone.now()
     with transaction.atomic():
         placed = handover.lock(delivery.order)
-        missing = _fill(delivery, delivery.account.service())
+        picked = DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None).count()  # returned ones count
+        missing = _fill(delivery, delivery.account.service(), picked=picked)
         if not missing and not handover.live(delivery).filter(sent_at=None).exists():
             _finish(delivery)
             return None
@@ -115,42 +118,50 @@ def _exists(reservation: Reservation) -> Declined:
     return Declined(Reason.ALREADY_ORDERED, f"There is an order already: {reservation.order_number}")
 
 
-def _place(reservation: Reservation, external_order_id: str) -> Order:
-    """Make the order with its lines and deliveries, and pick what is there."""
+def _place(reservation: Reservation, external_order_id: str) -> tuple[Order, bool]:
+    """Make the order with its lines and deliveries, and pick what is there; True when that is all of it."""
     if reservation.state == State.RELEASED:
         raise Declined(Reason.RELEASED, "The reservation was released")
     if reservations.is_over(reservation):
         raise Declined(Reason.EXPIRED, "The reservation has expired")
+    reserved = list(reservation.lines.select_related("offer").order_by("product_id", "pk"))
+    defaults = {"state": OrderState.NEW, "status_word": handover.AWAITING_STOCK, "seen_at": timezone.now()}
     placed, is_new = Order.objects.get_or_create(
-        account=reservation.account,
-        external_id=external_order_id,
-        defaults={"state": OrderState.NEW, "status_word": handover.AWAITING_STOCK, "seen_at": timezone.now()},
+        account=reservation.account, external_id=external_order_id, defaults=defaults | _money(reserved)
     )
     if not is_new:
         other = Reservation.objects.filter(order=placed).first()
         raise _exists(other) if other else Declined(Reason.ALREADY_ORDERED, "There is an order with this id already")
     reservation.order, reservation.order_number, reservation.state = placed, uuid.uuid4(), State.ORDERED
     reservation.save(update_fields=["order", "order_number", "state"])
-    lines = _make_lines(reservation, placed)
+    lines = _make_lines(placed, reserved)
     timeline.write(placed, "created", f"It was made from a reservation, as our order {reservation.order_number}.")
     service = reservation.account.service()
+    is_ready = True
     for delivery in _make_deliveries(reservation, lines):
-        if missing := _fill(delivery, service):
+        if missing := _fill(delivery, service, picked=0):
             _tell_short(placed, delivery, missing)
+            is_ready = False
     for hold_id in {line.hold_id for line in lines if line.hold_id}:
         stock.release(hold_id)
-    return placed
+    return placed, is_ready
 
 
-def _make_lines(reservation: Reservation, placed: Order) -> list[OrderLine]:
-    """Copy the reserved lines, in the order in which their stock is taken."""
-    reserved = list(reservation.lines.select_related("offer").order_by("product_id", "pk"))
-    prices = [line.offer.price if line.unit_price is None else line.unit_price for line in reserved]
+def _unit_price(line: ReservationLine) -> Decimal | None:
+    """What a unit brings: what the marketplace said, or else what the offer says."""
+    return line.offer.price if line.unit_price is None else line.unit_price
+
+
+def _money(reserved: Sequence[ReservationLine]) -> dict[str, Any]:
+    """The order's amount and currency, where every line has a price in the same one."""
+    known = [price * line.quantity for line in reserved if (price := _unit_price(line)) is not None]
     currencies = {line.offer.currency for line in reserved}
-    known = [price * line.quantity for price, line in zip(prices, reserved, strict=True) if price is not None]
-    if len(known) == len(reserved) and len(currencies) == 1:
-        placed.currency, placed.amount = currencies.pop(), sum(known, Decimal(0))
-        placed.save(update_fields=["currency", "amount"])
+    if len(known) < len(reserved) or len(currencies) != 1:
+        return {}
+    return {"amount": sum(known, Decimal(0)), "currency": currencies.pop()}
+
+
+def _make_lines(placed: Order, reserved: Sequence[ReservationLine]) -> list[OrderLine]:
     return OrderLine.objects.bulk_create(
         OrderLine(
             order=placed,
@@ -160,10 +171,10 @@ def _make_lines(reservation: Reservation, placed: Order) -> list[OrderLine]:
             external_offer_id=line.offer.external_id,
             external_product_id=line.external_product_id,
             quantity=line.quantity,
-            unit_price=price,
+            unit_price=_unit_price(line),
             hold_id=line.hold_id,
         )
-        for line, price in zip(reserved, prices, strict=True)
+        for line in reserved
     )
 
 
@@ -190,13 +201,13 @@ def _wake(placed: Order) -> None:
         queue.enqueue(Delivery.task, pk)
 
 
-def _fill(delivery: Delivery, service: MarketplaceService) -> int:
-    """Pick good codes for what a delivery lacks; returns how many units are missing still.
+def _fill(delivery: Delivery, service: MarketplaceService, *, picked: int) -> int:
+    """Pick good codes for what a delivery with `picked` codes lacks; returns how many units are missing still.
 
     A code that nobody can read, or that lacks the form its offer needs, must not be found out by a buyer.
     """
     line = delivery.line
-    missing = delivery.requested - DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None).count()
+    missing = delivery.requested - picked
     while missing > 0 and line.product_id is not None:
         taken = stock.take(product_id=line.product_id, quantity=missing, hold_id=line.hold_id)
         if not taken:

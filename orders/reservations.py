@@ -106,6 +106,7 @@ def locked(account: Account, reservation_id: str) -> Reservation:
     found = Reservation.objects.select_for_update().filter(pk=pk, account=account).first() if pk else None
     if found is None:
         raise Declined(Reason.NOT_FOUND, "There is no such reservation")
+    found.account = account
     return found
 
 
