@@ -1,11 +1,15 @@
 """Orders whose codes the marketplace fetches: once, the same on every read, late when stock is late, and back again."""
 
 import base64
+import json
 from datetime import UTC, datetime
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 import inventory.tasks
 import orders.tasks
@@ -426,3 +430,56 @@ def test_stock_that_moves_reaches_the_other_offers(merchant):
     merchant.ordered(2)
     inventory.tasks.sweep()
     assert Delivery.objects.get().requested == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"), [("account", b'{"username": "user1", "password": "p1"}\n'), ("file", b"\xff\xd8picture")]
+)
+def test_staff_bring_them_in_from_the_command_line(tmp_path, kind, content):
+    merchant = begin().sign_in()
+    file = tmp_path / "key.jpg"
+    file.write_bytes(content)
+    for imported in (1, 0):
+        out = StringIO()
+        call_command("import_codes", str(file), "--sku", "GAME-1", "--kind", kind, "--json", stdout=out)
+        assert json.loads(out.getvalue())["imported"] == imported
+
+    answer = merchant.ordered(1)
+    [item_id] = ids_in(answer["stock"])
+    path = f"order/{answer['order_id']}/inventory/{item_id}"
+    found = merchant.call("GET", path if kind == "file" else f"{path}/account").json()
+    expected = {"fileName": "key.jpg", "mimeType": "image/jpeg"} if kind == "file" else {"username": "user1"}
+    assert expected.items() <= found.items()
+
+
+@pytest.mark.parametrize("content", [b"planted", b'{"username": "planted"}', b"\xffplanted"])
+def test_a_file_of_logins_that_cannot_be_read_is_refused_whole(tmp_path, content):
+    begin()
+    file = tmp_path / "logins.jsonl"
+    file.write_bytes(b'{"username": "user1", "password": "p1"}\n' + content)
+    with pytest.raises(CommandError) as caught:
+        call_command("import_codes", str(file), "--sku", "GAME-1", "--kind", "account")
+    assert "planted" not in str(caught.value)
+    assert not Code.objects.exists()
+
+
+def test_a_person_sells_returned_codes_again_by_a_button(merchant, admin_client):
+    """G2A-T55: by hand, after a question."""
+    answer = merchant.ordered(2)
+    merchant.give_back(answer["order_id"], *ids_in(answer["stock"]))
+    chosen = {"action": "sell_again", "_selected_action": list(Code.objects.values_list("pk", flat=True))}
+    page = reverse("admin:inventory_code_changelist")
+
+    assert b"2 returned codes can be sold again" in admin_client.post(page, chosen).content
+    assert merchant.count("returned") == 2
+    admin_client.post(page, {**chosen, "answered": "1"})
+    assert (merchant.count("returned"), merchant.count("available")) == (0, 5)
+
+
+def test_a_reservation_is_found_by_any_of_its_ids(merchant, admin_client):
+    answer = merchant.ordered(1)
+    reservation = merchant.the_order().reservation
+    page = reverse("admin:orders_reservation_changelist")
+    for text in (str(reservation.pk), answer["order_id"]):
+        assert str(reservation.pk) in admin_client.get(page, {"q": text}).content.decode()
+    assert str(reservation.pk) not in admin_client.get(page, {"q": "x' or 1"}).content.decode()
