@@ -7,6 +7,7 @@ account   {"username", "password", "email", "email_password", "optional": [{"lab
 import base64
 import binascii
 import json
+import mimetypes
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from inventory import importing
 from inventory.code_lines import CodeLine
 from inventory.importing import BatchTerms, Chunk, Importer, Tally
-from inventory.models import Product
+from inventory.models import Product, Supplier
 from marketplaces.shop import CodeKind
 
 LARGEST_FILE = 5_000_000
@@ -46,6 +47,19 @@ def account_code(
             "optional": [{"label": entry["label"], "details": entry["details"]} for entry in optional],
         }
     )  # fmt: skip
+
+
+def file_text(name: str, data: bytes) -> str:
+    """Make the text of a file by its name alone."""
+    return file_code(name=name, data=data, mime_type=mimetypes.guess_type(name)[0] or "application/octet-stream")
+
+
+def account_text(line: str) -> str:
+    """Make the text of a login from a line of JSON with its parts. Raises ValueError, which never quotes it."""
+    try:
+        return _dump(parts(line))
+    except ValueError:
+        raise ValueError("a line is no JSON object with username and password") from None
 
 
 def _dump(parts: Mapping[str, Any]) -> str:
@@ -96,6 +110,8 @@ def add(
     batch_reference: str = "",
     cost: Decimal | None = None,
     currency: str = "",
+    supplier: Supplier | None = None,
+    file_name: str = "",
 ) -> Tally:
     """Bring codes of a kind into stock, as file_code() and account_code() make them, in one transaction.
 
@@ -107,7 +123,7 @@ def add(
         if wrong := problem(text, kind):
             raise ValueError(f"Code {number} can't be used: {wrong}")
         chunk.add(CodeLine(number, text))
-    terms = BatchTerms(product, batch_reference, cost=cost, currency=currency, kind=kind)
+    terms = BatchTerms(product, batch_reference, file_name, cost, currency, supplier, kind=kind)
     importing.existing_batch(terms)
     importer = Importer(terms)
     importer.store(chunk)
