@@ -193,7 +193,7 @@ def take_back(code_ids: Collection[int]) -> None:
 def sell_again(code_ids: Collection[int]) -> int:
     """A person decides that returned codes can be sold again; returns how many. Safe to repeat."""
     with transaction.atomic():
-        codes = Code.objects.select_for_update().filter(pk__in=code_ids, state=State.RETURNED)
+        codes = Code.objects.select_for_update(no_key=True).filter(pk__in=code_ids, state=State.RETURNED)
         found = dict(codes.values_list("pk", "product_id"))
         Code.objects.filter(pk__in=found).update(state=State.AVAILABLE)
         changed(*found.values())

@@ -188,7 +188,7 @@ def _set_state(placed: Order, state: OrderState, word: str) -> None:
 
 def lock(placed: Order) -> Order:
     """Lock an order for the caller's transaction: handing over, filling and returning go one after the other."""
-    return Order.objects.select_for_update().get(pk=placed.pk)
+    return Order.objects.select_for_update(no_key=True).get(pk=placed.pk)
 
 
 def _reservation_of(account: Account, order_id: str) -> Reservation:

@@ -93,7 +93,11 @@ def end_expired(now: datetime) -> int:
     for pk in list(over.values_list("pk", flat=True)[:SWEEP_LIMIT]):
         with transaction.atomic():
             # It may have been renewed or ordered since.
-            still = Reservation.objects.select_for_update().filter(pk=pk, state=State.HELD, until__lte=now).first()
+            still = (
+                Reservation.objects.select_for_update(no_key=True)
+                .filter(pk=pk, state=State.HELD, until__lte=now)
+                .first()
+            )
             if still:
                 _end(still, State.EXPIRED)
                 ended += 1
@@ -103,7 +107,7 @@ def end_expired(now: datetime) -> int:
 def locked(account: Account, reservation_id: str) -> Reservation:
     """Lock a reservation's row for the caller's transaction. Raises Declined: NOT_FOUND."""
     pk = as_uuid(reservation_id)
-    found = Reservation.objects.select_for_update().filter(pk=pk, account=account).first() if pk else None
+    found = Reservation.objects.select_for_update(no_key=True).filter(pk=pk, account=account).first() if pk else None
     if found is None:
         raise Declined(Reason.NOT_FOUND, "There is no such reservation")
     found.account = account
@@ -133,7 +137,7 @@ def _make(account: Account, terms: Terms, external_order_id: str) -> tuple[Reser
     times = {"created_at": now, "until": now + terms.hold_for}
     if not external_order_id:
         return Reservation.objects.create(account=account, **times), True
-    found, is_new = Reservation.objects.select_for_update().get_or_create(
+    found, is_new = Reservation.objects.select_for_update(no_key=True).get_or_create(
         account=account, external_id=external_order_id, defaults=times
     )
     return found, is_new
