@@ -5,7 +5,7 @@ from pathlib import Path
 import environ
 
 from backoffice import environment as read
-from backoffice import theme
+from backoffice import logs, theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -60,7 +60,12 @@ if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://", "unix://")):
 CACHES = {
     "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
     if CACHE_URL
-    else {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": CACHE_TABLE}
+    else {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": CACHE_TABLE,
+        # Django's 300 would soon push out tokens that are still good.
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
 }
 
 # --- secrets at rest -----------------------------------------------------------------------------------------
@@ -210,12 +215,17 @@ SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
     import sentry_sdk
 
-    # Local variables and request bodies can hold codes: neither leaves this machine.
+    # Local variables, request bodies and addresses can hold secrets: none leaves this machine.
     read.checked(
         "SENTRY_DSN",
         "the address that Sentry shows for a project, or nothing",
         lambda: sentry_sdk.init(
-            dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False, max_request_body_size="never"
+            dsn=SENTRY_DSN,
+            send_default_pii=False,
+            include_local_variables=False,
+            max_request_body_size="never",
+            before_send=logs.without_query,
+            before_send_transaction=logs.without_query,
         ),
     )
 LOG_FORMAT = read.one_of(env, "LOG_FORMAT", ("text", "json"))
@@ -232,9 +242,10 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    # A request line may carry a token in its query, so Django's own request log says only what failed.
+    # A request's address may carry a secret in its query, so Django's own request log says only what failed.
+    "filters": {"without_request": {"()": "backoffice.logs.WithoutRequest"}},
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["without_request"]},
     },
 }

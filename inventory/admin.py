@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
@@ -210,17 +211,19 @@ class CodeAdmin(EvidenceAdmin):
     The search is a POST of its own: a code that somebody types must not end up in an address, a log or a history.
     """
 
-    list_display = ("__str__", "product", badge("state", CODE_STATES), "batch", "cost_basis", "expires_at", "serial")
+    list_display = (
+        "__str__", "product", badge("state", CODE_STATES), "kind", "batch", "cost_basis", "expires_at", "serial",
+    )  # fmt: skip
     list_filter = (
         ("state", ChoicesDropdownFilter), ("product", AutocompleteSelectFilter), ("batch", AutocompleteSelectFilter),
     )  # fmt: skip
     list_select_related = ("product", "batch__product")
     list_before_template = "admin/inventory/code/find.html"
     ordering = ("-pk",)
-    fields = ("product", "state", "batch", "hold", "cost_basis", "serial", "expires_at", "created_at")
+    fields = ("product", "state", "kind", "batch", "hold", "cost_basis", "serial", "expires_at", "created_at")
     inlines: Sequence[Any] = (RevealInline, CodeUploadInline)
-    actions = ("withdraw", "reveal")
-    buttons = ("reveal", "withdraw")
+    actions = ("withdraw", "sell_again", "reveal")
+    buttons: Sequence[str] = ("reveal", "withdraw", "sell_again")
     page_only = ("reveal",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
@@ -233,7 +236,8 @@ class CodeAdmin(EvidenceAdmin):
         return bool(request.user.has_perm("inventory.change_code"))
 
     def get_buttons(self, request: HttpRequest, row: Code) -> Sequence[str]:
-        return self.buttons if row.state == Code.State.AVAILABLE else ("reveal",)
+        fits = {"withdraw": Code.State.AVAILABLE, "sell_again": Code.State.RETURNED}
+        return [name for name in self.buttons if fits.get(name, row.state) == row.state]
 
     @display(description="cost", ordering="cost")
     def cost_basis(self, code: Code) -> str:
@@ -270,6 +274,16 @@ class CodeAdmin(EvidenceAdmin):
         chosen, available = queryset.count(), queryset.filter(state=Code.State.AVAILABLE).count()
         facts = [f"{available} of the {chosen} chosen can be taken out of sale: only what is available can."]
         return self.ask(request, queryset, form=form, title="Take out of sale", facts=facts, is_dangerous=True)
+
+    @admin.action(description="Sell again", permissions=["withdraw"])
+    def sell_again(self, request: HttpRequest, queryset: "QuerySet[Code]") -> HttpResponse | None:
+        if answer(request) is None:
+            returned = queryset.filter(state=Code.State.RETURNED).count()
+            facts = [f"{returned} returned codes can be sold again. Whoever gave them back has seen them."]
+            return self.ask(request, queryset, form=forms.Form(), title="Sell again", facts=facts, is_dangerous=True)
+        count = stock.sell_again(list(queryset.values_list("pk", flat=True)))
+        self.tell(request, count, "{rows} can be sold again; offers follow within seconds. Others were not returned.")
+        return None
 
     @admin.action(description="Reveal", permissions=["reveal"])
     def reveal(self, request: HttpRequest, queryset: "QuerySet[Code]") -> HttpResponse:
@@ -324,7 +338,7 @@ class OfferAdmin(OfferUploads):
     readonly_fields = (
         "earns", "buyer_sees", "state", "attempts", "next_try_at", "failure", "last_error",
         "pushed_quantity", "pushed_at", "pushed",
-        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads",
+        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
@@ -335,7 +349,7 @@ class OfferAdmin(OfferUploads):
         ("State", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
         ("Uploaded codes", {"fields": ("its_uploads",)}),
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
-        ("Seen", {"fields": ("seen_status", "seen_price", "seen_quantity", "seen_at", "seen")}),
+        ("Seen", {"fields": ("seen_status", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen")}),
     )  # fmt: skip
     actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back")
     buttons = ("push", "upload_codes", "take_codes_back")

@@ -3,7 +3,7 @@
 import csv
 import secrets
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,12 +15,24 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from backoffice import crypto, csvio
+from backoffice.crypto import CannotOpen
 from inventory import code_lines, importing
 from inventory.code_lines import Lines, UnusableFile, mask
 from inventory.importing import OtherTerms
 from inventory.models import Code, CodeReveal, Product, Supplier, code_binding
+from marketplaces.exceptions import PermanentError
+from marketplaces.shop import CodeKind
 
 LONGEST_REASON = 300
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a code holds: its text, or its parts as JSON."""
+
+    text: str = field(repr=False)
+    kind: CodeKind = CodeKind.TEXT
+
 
 Progress = Callable[[Iterable[Any]], Iterable[Any]]
 
@@ -97,12 +109,37 @@ def reveal(code: Code, *, user: str, reason: str) -> str:
 def plaintexts(code_ids: Collection[int]) -> dict[int, str]:
     """Return codes in plain text by their ids, in the order asked for; for sending and nothing else: it leaves no record.
 
-    Raises Code.DoesNotExist when one is missing, so that nobody sends less than was meant.
+    Raises Code.DoesNotExist when one is missing, so that nobody sends less than was meant, and PermanentError when one is
+    no text.
     """
-    found = Code.objects.filter(pk__in=code_ids).only("pk", "sealed").in_bulk()
+    found = _find_all(code_ids)
+    if other := next((code for code in found.values() if code.kind != CodeKind.TEXT), None):
+        raise PermanentError(
+            f"Code {other.pk} is a code of the kind “{other.kind}”, which can't be sent as a text here. Sell this product"
+            " only where such codes are taken, or keep codes of one kind in a product",
+            kind="invalid",
+        )
+    return {pk: _open(found[pk]) for pk in code_ids}
+
+
+def contents(code_ids: Collection[int]) -> dict[int, Content | None]:
+    """Return what codes hold by their ids, in the order asked for; None for one that does not open. As plaintexts()."""
+    found = _find_all(code_ids)
+    return {pk: _content(found[pk]) for pk in code_ids}
+
+
+def _content(code: Code) -> Content | None:
+    try:
+        return Content(_open(code), CodeKind(code.kind))
+    except (CannotOpen, ValueError):
+        return None
+
+
+def _find_all(code_ids: Collection[int]) -> dict[int, Code]:
+    found = Code.objects.filter(pk__in=code_ids).only("pk", "sealed", "kind").in_bulk()
     if missing := set(code_ids) - found.keys():
         raise Code.DoesNotExist(f"There are no codes {', '.join(map(str, sorted(missing)))}")
-    return {pk: _open(found[pk]) for pk in code_ids}
+    return found
 
 
 def _open(code: Code) -> str:
@@ -114,4 +151,7 @@ def find(text: str) -> Code | None:
     return Code.objects.filter(index=crypto.blind_index(text)).first()
 
 
-__all__ = ["ImportResult", "OtherTerms", "UnusableFile", "find", "import_codes", "mask", "plaintexts", "reveal"]
+__all__ = [
+    "Content", "ImportResult", "OtherTerms", "UnusableFile", "contents", "find", "import_codes", "mask", "plaintexts",
+    "reveal",
+]  # fmt: skip

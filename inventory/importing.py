@@ -17,6 +17,7 @@ from backoffice import crypto
 from inventory import stock
 from inventory.code_lines import CodeLine, Refusal, mask
 from inventory.models import Batch, Code, Product, Supplier, code_binding
+from marketplaces.shop import CodeKind
 
 # A chunk's transaction keeps SQLite's one writer for about a fifth of a second, and sales wait for it.
 CHUNK_LINES = {"sqlite": 4_000, "postgresql": 20_000}
@@ -42,6 +43,7 @@ class BatchTerms:
     currency: str = ""
     supplier: Supplier | None = None
     expires: date | None = None
+    kind: CodeKind = CodeKind.TEXT
 
 
 @dataclass(frozen=True)
@@ -195,9 +197,9 @@ CREATE TEMPORARY TABLE code_import (
 """
 # In the order of the index, so that two imports of the same codes wait for each other and never in a circle.
 _MERGE = """
-INSERT INTO inventory_code (id, product_id, batch_id, sealed, "index", state, position, serial, cost, expires_at,
+INSERT INTO inventory_code (id, product_id, batch_id, kind, sealed, "index", state, position, serial, cost, expires_at,
                             created_at)
-SELECT id, %(product)s, %(batch)s, sealed, "index", 'available', id, serial, cost, expires_at, %(now)s
+SELECT id, %(product)s, %(batch)s, %(kind)s, sealed, "index", 'available', id, serial, cost, expires_at, %(now)s
   FROM code_import ORDER BY "index"
     ON CONFLICT ("index") DO NOTHING
 """
@@ -221,7 +223,8 @@ def _insert_by_copy(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeLine
         with cursor.copy('COPY code_import (id, sealed, "index", serial, cost, expires_at) FROM STDIN') as copy:
             for pk, (index, line) in zip(ids, codes.items(), strict=True):
                 copy.write_row((pk, _seal(line, pk), index, line.serial, line.cost, line.expires or terms.expires))
-        cursor.execute(_MERGE, {"product": terms.product.pk, "batch": batch.pk, "now": timezone.now()})
+        values = {"product": terms.product.pk, "batch": batch.pk, "kind": terms.kind.value, "now": timezone.now()}
+        cursor.execute(_MERGE, values)
         if cursor.rowcount == len(codes):
             return {}
         cursor.execute(_KNOWN)
@@ -230,9 +233,9 @@ def _insert_by_copy(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeLine
 
 # bulk_create() would do the same in three times the time, and all other writers wait.
 _INSERT = """
-INSERT INTO inventory_code (id, product_id, batch_id, sealed, "index", state, position, serial, cost, expires_at,
+INSERT INTO inventory_code (id, product_id, batch_id, kind, sealed, "index", state, position, serial, cost, expires_at,
                             created_at)
-VALUES (%s, %s, %s, %s, %s, 'available', %s, %s, %s, %s, %s)
+VALUES (%s, %s, %s, %s, %s, %s, 'available', %s, %s, %s, %s, %s)
     ON CONFLICT ("index") DO NOTHING
 """
 
@@ -244,7 +247,7 @@ def _insert_one_by_one(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeL
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     numbered = dict(zip(codes, range(first, first + len(codes)), strict=True))
     rows = [
-        (pk, terms.product.pk, batch.pk, _seal(line, pk), index, pk, line.serial,
+        (pk, terms.product.pk, batch.pk, terms.kind.value, _seal(line, pk), index, pk, line.serial,
          None if line.cost is None else str(line.cost), prepare(line.expires or terms.expires), now)
         for (index, line), pk in zip(codes.items(), numbered.values(), strict=True)
     ]  # fmt: skip

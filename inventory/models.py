@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from marketplaces.models import Account, Job, Outgoing, waiting_index
+from marketplaces.shop import CodeKind
 from marketplaces.types import OfferStatus
 
 CURRENCY_HELP = "Three letters, such as EUR."
@@ -115,6 +116,11 @@ class Code(models.Model):
     # Found by the indexes below, which hold less than one of its own.
     product = models.ForeignKey(Product, models.PROTECT, related_name="codes", db_index=False)
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="codes")
+    kind = models.CharField(
+        max_length=10, choices=[(kind.value, kind.value) for kind in CodeKind],
+        default=CodeKind.TEXT, db_default=CodeKind.TEXT.value,
+        help_text="What is sealed: the text itself, or the parts of a file or of an account's login, as JSON.",
+    )  # fmt: skip
     sealed = models.BinaryField()
     index = models.BinaryField(max_length=32, unique=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.AVAILABLE)
@@ -222,6 +228,9 @@ class Offer(Outgoing):
         default=0, help_text="The marketplace warns when its number falls to this."
     )
     is_active = models.BooleanField("for sale", default=True, help_text="Off: shown as out of stock.")
+    stopped_because = models.CharField(
+        max_length=300, blank=True, editable=False, help_text="Why the marketplace itself took it off sale."
+    )
 
     # What is on its way while the marketplace still works on it, and the job that says when it has arrived.
     pushing = models.JSONField(default=dict, blank=True, editable=False)

@@ -1,5 +1,6 @@
 """Bring the marketplace's offer to what we want it to say."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
@@ -205,6 +206,27 @@ def look_at(account: Account, external_id: str) -> None:
     record_seen(offer, service.get_offer(external_id))
     if offer.product_id is not None:
         request(Offer.objects.filter(pk=offer.pk))
+
+
+def stopped_there(account: Account, external_ids: Sequence[str], reason: str) -> None:
+    """Pause the offer that the marketplace took off sale itself, until a person has seen why. Safe to repeat.
+
+    It is the first of `external_ids` that is known. Raises PermanentError when none is.
+    """
+    known = {
+        offer.external_id: offer
+        for offer in Offer.objects.filter(account=account, external_id__in=[pk for pk in external_ids if pk])
+    }
+    offer = next((known[external_id] for external_id in external_ids if external_id in known), None)
+    if offer is None:
+        named = " or ".join(filter(None, external_ids)) or "(not named)"
+        raise PermanentError(
+            f"The marketplace stopped offer {named}, which is not known here: “{reason}”. Run `sync offers`, then link it",
+            kind="not_found",
+        )
+    offer.is_active, offer.stopped_because = False, reason[:300]
+    offer.seen_status, offer.seen_at = OfferStatus.PAUSED, timezone.now()
+    offer.save(update_fields=["is_active", "stopped_because", "seen_status", "seen_at"])
 
 
 def hold_sales(account: Account, *, by: str, reason: str) -> int:

@@ -3,6 +3,7 @@
     available -> held -> sent -> delivered        held -> available while it certainly never left
     available -> uploaded -> delivered            uploaded -> available when it certainly is not there any more
     anything a person finds bad -> faulty, void   available -> expired by its date
+    sent, delivered -> returned                   returned -> available when a person says so
 
 Each verb is one short transaction, joins the caller's if there is one, and writes down that the product's stock changed, so
 that its offers follow. Quantities are units.
@@ -178,6 +179,11 @@ def mark_sold_there(code_ids: Collection[int]) -> None:
     _move(code_ids, [State.UPLOADED], State.DELIVERED)
 
 
+def prolong(hold_id: int, until: datetime) -> None:
+    """Let an open hold last until `until`, but never shorter than it does. Safe to repeat."""
+    Hold.objects.filter(pk=hold_id, released_at=None, until__lt=until).update(until=until)
+
+
 def put_back(code_ids: Collection[int]) -> None:
     """Return codes that were picked and certainly never left. Raises NotMoved."""
     _move(code_ids, [State.HELD], State.AVAILABLE)
@@ -196,6 +202,26 @@ def unmark_sent(code_ids: Collection[int]) -> None:
 def mark_delivered(code_ids: Collection[int]) -> None:
     """Say that the buyer has the codes. Raises NotMoved; safe to repeat."""
     _move(code_ids, [State.SENT, State.DELIVERED], State.DELIVERED)
+
+
+def set_apart(code_ids: Collection[int]) -> None:
+    """Say that codes which were picked and certainly never left are of no use. Raises NotMoved."""
+    _move(code_ids, [State.HELD], State.FAULTY)
+
+
+def take_back(code_ids: Collection[int]) -> None:
+    """Say that a marketplace gave codes back; somebody may have seen them. Raises NotMoved; safe to repeat."""
+    _move(code_ids, [State.SENT, State.DELIVERED, State.RETURNED], State.RETURNED)
+
+
+def sell_again(code_ids: Collection[int]) -> int:
+    """A person decides that returned codes can be sold again; returns how many. Safe to repeat."""
+    with transaction.atomic():
+        codes = Code.objects.select_for_update(no_key=True).filter(pk__in=code_ids, state=State.RETURNED)
+        found = dict(codes.values_list("pk", "product_id"))
+        Code.objects.filter(pk__in=found).update(state=State.AVAILABLE)
+        changed(*found.values())
+        return len(found)
 
 
 def withdraw(code_ids: Collection[int], state: str) -> int:

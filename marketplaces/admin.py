@@ -23,7 +23,7 @@ from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, Webhook
 BODY_SHOWN = 20_000
 RESULTS = {"done": "success", "failed": "danger", "cancelled": "warning"}
 # Methods of a service that are not operations of its marketplace.
-NO_OPERATION = frozenset({"supports", "plan", "code_problem"})
+NO_OPERATION = frozenset({"supports", "plan", "code_problem", "notices", "answers", "refusal"})
 
 
 class MarketplaceFilter(DropdownFilter):
@@ -190,7 +190,7 @@ class WebhookEventAdmin(EvidenceAdmin):
     ordering = ("-received_at",)
     fields = (
         "account", "kind", "subject", "source", "received_at", "happened_at", "repeats", "event_id", "state", "attempts",
-        "next_try_at", "failure", "last_error", "method", "path", "headers", "masked_body",
+        "next_try_at", "failure", "last_error", "answer_status", "method", "path", "headers", "masked_body",
     )  # fmt: skip
     actions = ("process_again",)
     buttons = ("process_again",)

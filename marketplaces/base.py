@@ -4,7 +4,7 @@ A service overrides what its marketplace can do; `supports()` is derived from th
 One method is one operation and mostly one HTTP request. Every method may raise what `exceptions` names.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
@@ -87,6 +87,23 @@ class MarketplaceService:
     def read_notice(self, call: Call) -> Notice:
         """Say what a verified call is about. Never raises: what cannot be read gets a digest as its id."""
         raise self._unsupported("read_notice")
+
+    def notices(self, call: Call) -> Iterable[tuple[Call, Notice]]:
+        """Take a verified call apart into what is kept and processed by itself. Never raises."""
+        return [(call, self.read_notice(call))]
+
+    def answers(self, call: Call) -> bool:
+        """Say whether a verified call is a question, which `answer` answers inside the request."""
+        return False
+
+    def answer(self, call: Call, shop: Shop) -> Reply:
+        """Answer a question. It runs in a transaction that an exception undoes, and calls nobody."""
+        raise self._unsupported("answer")
+
+    @classmethod
+    def refusal(cls, status: int) -> Reply:
+        """What a call that is not accepted, or that broke something inside, is told: nothing about the reason."""
+        return Reply(status, b"", {})
 
     def process(self, call: Call, shop: Shop) -> None:
         """Do what a stored event asks for. Safe to repeat, in any order."""

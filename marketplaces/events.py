@@ -1,17 +1,24 @@
-"""What comes through the door: keep the evidence, wake a worker, and later do what it asks."""
+"""What comes through the door: keep the evidence, answer or wake a worker, and later do what it asks."""
+
+import logging
+import uuid
+from contextlib import nullcontext
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from backoffice import queue
+from backoffice import logs, queue
 from marketplaces import outgoing
+from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import Unsupported
 from marketplaces.models import Account, Outgoing, WebhookEvent
 from marketplaces.outgoing import Done
 from marketplaces.shop import Shop
-from marketplaces.types import Call, Notice
+from marketplaces.types import Call, Notice, Reply
+
+log = logging.getLogger(__name__)
 
 
 def shop_for(account: Account) -> Shop:
@@ -24,27 +31,69 @@ def receive(account: Account, call: Call, notice: Notice, source: str = WebhookE
 
     A repeat is counted on the first row and wakes nobody. Safe to call at once from anywhere.
     """
-    kept = account.service_class.kept_headers
-    event = WebhookEvent(
-        account=account,
-        event_id=notice.event_id[:200],
-        kind=notice.kind[:100],
-        subject=notice.subject[:100],
-        source=source,
-        method=call.method,
-        path=call.path[:200],
-        headers={name: value for name, value in call.headers.items() if name in kept},
-        body=call.body.decode("latin-1"),
-        happened_at=notice.happened_at,
-        received_at=call.received_at,
-        state=Outgoing.State.DUE,
-        next_try_at=timezone.now(),
-    )
+    event = _evidence(account, call, notice)
+    event.source, event.state, event.next_try_at = source, Outgoing.State.DUE, timezone.now()
     with transaction.atomic():
         pk, repeats = _insert_or_count(event)
         if not repeats:
             queue.enqueue(WebhookEvent.task, pk)
     return not repeats
+
+
+def answer(account: Account, service: MarketplaceService, call: Call) -> Reply:
+    """Answer a question and keep the evidence, in one short transaction. Never raises.
+
+    When something breaks inside nothing has happened, and the marketplace is told no more than that.
+    """
+    notice = service.read_notice(call)
+    try:
+        # A question that leaves no row needs no transaction: on SQLite it would wait for whoever writes.
+        with transaction.atomic() if notice.is_kept else nullcontext():
+            reply = service.answer(call, shop_for(account))
+            if notice.is_kept:
+                _keep_answered(account, call, notice, reply)
+        return reply
+    except Exception as error:
+        place = logs.place_of(error)
+        log.error("A question (%s) to account %s could not be answered: %s", notice.kind, account.pk, place)
+    reply = service.refusal(500)
+    try:
+        _keep_answered(account, call, notice, reply, broke=place)
+    except Exception as error:
+        log.error("Nor could it be kept: %s", logs.place_of(error))
+    return reply
+
+
+def _keep_answered(account: Account, call: Call, notice: Notice, reply: Reply, *, broke: str = "") -> None:
+    event = _evidence(account, call, notice)
+    event.event_id = uuid.uuid4().hex  # two equal questions are two questions
+    event.subject = _storable(reply.about or notice.subject, 100)
+    event.answer_status, event.last_error = reply.status, broke or _storable(reply.problem, 500)
+    event.state = Outgoing.State.NEEDS_ATTENTION if broke else Outgoing.State.DONE
+    event.failure = "broken" if broke else ""
+    event.save(force_insert=True)
+
+
+def _evidence(account: Account, call: Call, notice: Notice) -> WebhookEvent:
+    """The call as it is kept: never its query, which may hold credentials, and only harmless headers."""
+    kept = account.service_class.kept_headers
+    return WebhookEvent(
+        account=account,
+        event_id=_storable(notice.event_id, 200),
+        kind=_storable(notice.kind, 100),
+        subject=_storable(notice.subject, 100),
+        method=call.method,
+        path=_storable(call.path, 200),
+        headers={name: value for name, value in call.headers.items() if name in kept},
+        body="" if notice.has_secrets else call.body.decode("latin-1"),
+        happened_at=notice.happened_at,
+        received_at=call.received_at,
+    )
+
+
+def _storable(text: str, length: int) -> str:
+    """The text as a database takes it: without NUL, and without half of a surrogate pair."""
+    return text.replace("\x00", "").encode(errors="replace").decode()[:length]
 
 
 def _insert_or_count(event: WebhookEvent) -> tuple[int, int]:

@@ -4,6 +4,8 @@
 decides by the exception's class alone.
 """
 
+from enum import StrEnum
+
 
 class MarketplaceError(Exception):
     """Base of all. The text is a report for people: what, why, next step. It never holds a secret."""
@@ -71,3 +73,24 @@ class Refused(Exception):
         super().__init__(reason)
         self.status = status
         self.reason = reason
+
+
+class Reason(StrEnum):
+    """Why the shop declines what a marketplace asks for."""
+
+    NOT_FOUND = "not_found"
+    OUT_OF_STOCK = "out_of_stock"
+    PRICE_TOO_LOW = "price_too_low"
+    EXPIRED = "expired"
+    RELEASED = "released"
+    ALREADY_ORDERED = "already_ordered"
+    CONFLICT = "conflict"
+
+
+class Declined(Exception):
+    """The shop's answer to a question is no, and nothing was changed. The text may be told to the caller."""
+
+    def __init__(self, reason: Reason, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message

@@ -250,6 +250,9 @@ class WebhookEvent(Outgoing):
     headers = models.JSONField(default=dict)
     body = EncryptedField(bound_to="event_id")
     repeats = models.PositiveIntegerField(default=0)
+    answer_status = models.PositiveSmallIntegerField(
+        "answered", null=True, blank=True, help_text="The HTTP status of an answer that was given at once."
+    )
     happened_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(db_index=True)
 

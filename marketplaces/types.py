@@ -122,15 +122,19 @@ class Notice:
     kind: str
     subject: str = ""  # the order or offer it speaks of
     happened_at: datetime | None = None
+    is_kept: bool = True  # False: it leaves no row, as a call that only asks whether we are there
+    has_secrets: bool = False  # its body opens an account, so only the call without it is kept
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the door answers."""
+    """What the door answers. `about` and `problem` stay here, as evidence for people."""
 
     status: int = 200
     body: bytes = field(default=b"{}", repr=False)
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    about: str = ""  # the object it concerned, where only the answer knows
+    problem: str = ""  # why the call was declined
 
 
 # --- what we call ----------------------------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 import logging
 from uuid import UUID
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, UnreadablePostError
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from backoffice import logs
 from marketplaces import events
 from marketplaces.exceptions import Refused
 from marketplaces.models import Account
@@ -18,15 +20,21 @@ log = logging.getLogger(__name__)
 
 @csrf_exempt
 def hook(request: HttpRequest, account_id: UUID, path: str = "") -> HttpResponse:
-    """Verify, keep the evidence, answer. What cannot be stored is answered 503, so that it is sent again."""
+    """Verify, keep the evidence, answer. Never raises.
+
+    What cannot be stored is answered 503, so that it is sent again.
+    """
+    account = None
     try:
         account = Account.objects.filter(pk=account_id).first()
         if account is None:
             return HttpResponse(status=404)
         return _let_in(request, account, path)
-    except DatabaseError as error:
-        log.error("The door could not store a call: %s", type(error).__name__)
-        return HttpResponse(status=503, headers={"Retry-After": "30"})
+    except (SuspiciousOperation, UnreadablePostError):
+        return HttpResponse(status=400)
+    except Exception as error:
+        log.error("The door broke at a call for account %s: %s", account_id, logs.place_of(error))
+        return _broken(account, 503 if isinstance(error, DatabaseError) else 500)
 
 
 def _let_in(request: HttpRequest, account: Account, path: str) -> HttpResponse:
@@ -35,7 +43,7 @@ def _let_in(request: HttpRequest, account: Account, path: str) -> HttpResponse:
         return HttpResponseNotAllowed(service_class.hook_methods)
     if _body_length(request) > service_class.max_body_bytes:
         account.call_refused(f"The body was larger than {service_class.max_body_bytes:,} bytes")
-        return HttpResponse(status=413)
+        return _to_response(service_class.refusal(413))
     call = Call(
         method=request.method or "",
         path=path,
@@ -44,14 +52,34 @@ def _let_in(request: HttpRequest, account: Account, path: str) -> HttpResponse:
         body=request.body,
         received_at=timezone.now(),
     )
-    service = account.service()
     try:
-        service.verify(call)
+        return _to_response(_reply_to(account, call))
     except Refused as refused:
         account.call_refused(refused.reason)
-        return HttpResponse(status=refused.status)
-    events.receive(account, call, service.read_notice(call))
-    return _to_response(service.accepted)
+        return _to_response(service_class.refusal(refused.status))
+
+
+def _reply_to(account: Account, call: Call) -> Reply:
+    service = account.service()
+    service.verify(call)
+    if not service.answers(call):
+        for part, notice in service.notices(call):
+            events.receive(account, part, notice)
+        return service.accepted
+    if not account.is_enabled:
+        raise Refused(403, "The account is switched off, so what the marketplace asks is not answered")
+    return events.answer(account, service, call)
+
+
+def _broken(account: Account | None, status: int) -> HttpResponse:
+    try:
+        reply = account.service_class.refusal(status) if account else Reply(status, b"", {})
+    except KeyError:  # the marketplace's folder is gone
+        reply = Reply(status, b"", {})
+    response = _to_response(reply)
+    if status == 503:
+        response["Retry-After"] = "30"
+    return response
 
 
 def _body_length(request: HttpRequest) -> int:

@@ -24,9 +24,9 @@ from inventory.models import Code
 from marketplaces import outgoing
 from marketplaces.models import ApiCall
 from marketplaces.types import DeliveryIssue
-from orders import fulfilment, timeline, topups
+from orders import fulfilment, reservations, timeline, topups
 from orders.forms import ReportForm
-from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine
+from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Reservation, ReservationLine
 
 ORDER_STATES = {
     "awaiting_payment": "warning", "on_hold": "warning", "new": "info", "ready_to_ship": "info", "delivered": "primary",
@@ -36,6 +36,7 @@ DELIVERY_STATUSES = {
     "requested": "info", "short": "warning", "submitted": "info", "delivered": "success", "partial": "warning",
     "unfulfilled": "danger", "expired": "danger", "stopped": "warning",
 }  # fmt: skip
+RESERVATION_STATES = {"held": "info", "ordered": "success", "released": "primary", "expired": "warning"}
 CALLS_SHOWN = 50
 CODES_SHOWN = 20  # for each delivery; its own page has them all
 DELIVERIES_FOUND = 50
@@ -203,7 +204,7 @@ def settle(order: Order, *, by: str) -> None:
 
 class ItemInline(EvidenceInline):
     model = DeliveryItem
-    fields = readonly_fields = ("code_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at")
+    fields = readonly_fields = ("code_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at", "returned_at")
     verbose_name_plural = "codes"
     ordering = ("pk",)
     per_page = 100
@@ -236,7 +237,10 @@ class DeliveryAdmin(EvidenceAdmin):
         return super().get_queryset(request).defer("buyer_fields", "line__order__raw")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        what = ("external_id", "order_link", "account", "kind", "status", "status_word", "is_replacement", "case_id")
+        what = (
+            "external_id", "order_link", "account", "kind", "status", "status_word", "is_fetched", "is_replacement",
+            "case_id",
+        )  # fmt: skip
         units = ("requested", "confirmed", "missing")
         work = ("state", "failure", "last_error", "attempts", "next_try_at")
         times = ("requested_at", "expires_at", "checked_at", "submitted_at", "repeated_at")
@@ -315,6 +319,51 @@ class OrderEventAdmin(EvidenceAdmin):
         return super().get_queryset(request).defer("order__raw")
 
 
+class ReservationLineInline(EvidenceInline):
+    model = ReservationLine
+    fields = readonly_fields = ("external_product_id", "product", "offer", "quantity", "unit_price", "hold")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("product", "offer__product", "hold__product", "reservation")
+
+
+@admin.register(Reservation)
+class ReservationAdmin(EvidenceAdmin):
+    """What a marketplace holds with us for its buyers. It ends by itself: ordered, released, or when its time is up."""
+
+    list_display = (
+        "id", "account", badge("state", RESERVATION_STATES), "products", age("created_at", "made"), "until", "order",
+    )  # fmt: skip
+    list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter))
+    list_select_related = ("account", "order")
+    search_fields = ("id__exact", "order_number__exact", "external_id__exact")
+    search_help_text = "A whole reservation id, our order id, or the marketplace's"
+    ordering = ("-created_at",)
+    fields = ("id", "account", "state", "created_at", "until", "external_id", "order_link", "order_number")
+    inlines = (ReservationLineInline,)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        lines = Prefetch("lines", ReservationLine.objects.select_related("product").order_by("pk"))
+        return super().get_queryset(request).defer("order__raw").prefetch_related(lines)
+
+    def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> Any:
+        """An id of ours is compared as one: PostgreSQL refuses to compare it with another text."""
+        number = reservations.as_uuid(search_term.strip())
+        if number is not None:
+            return queryset.filter(Q(pk=number) | Q(order_number=number)), False
+        return (queryset.filter(external_id=search_term.strip()) if search_term else queryset), False
+
+    @display(description="products")
+    def products(self, reservation: Reservation) -> str:
+        return Truncator(", ".join(str(line) for line in reservation.lines.all())).chars(80)
+
+    @display(description="order")
+    def order_link(self, reservation: Reservation) -> str:
+        return (
+            link("admin:orders_order_change", str(reservation.order), reservation.order_id) if reservation.order else ""
+        )
+
+
 # --- where a code went ---------------------------------------------------------------------------------------
 
 admin.site.unregister(Code)
@@ -322,7 +371,9 @@ admin.site.unregister(Code)
 
 class CodeDeliveryInline(EvidenceInline):
     model = DeliveryItem
-    fields = readonly_fields = ("delivery_link", "order_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at")
+    fields = readonly_fields = (
+        "delivery_link", "order_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at", "returned_at",
+    )  # fmt: skip
     verbose_name_plural = "delivered in"
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":

@@ -26,7 +26,7 @@ from marketplaces.types import (
     RemoteDelivery,
     Urgency,
 )
-from orders import intake, results, timeline, topups
+from orders import intake, pickup, results, timeline, topups
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 Status = Delivery.Status
@@ -74,6 +74,8 @@ def deliver(pk: int) -> bool:
 
 
 def _step(delivery: Delivery) -> Again | None:
+    if delivery.is_fetched:
+        return pickup.step(delivery)
     return STEPS[delivery.kind](delivery)
 
 

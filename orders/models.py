@@ -1,5 +1,6 @@
-"""Orders, what was handed over for them, and their timeline."""
+"""Reservations, orders, what was handed over for them, and their timeline."""
 
+import uuid
 from decimal import Decimal
 
 from django.db import models
@@ -76,6 +77,74 @@ class OrderLine(models.Model):
         return f"{self.quantity} × {self.product or self.external_offer_id or self.external_id}"
 
 
+class Reservation(models.Model):
+    """Units that a marketplace holds with us for a buyer, for a limited time; it becomes an order at most once."""
+
+    class State(models.TextChoices):
+        HELD = "held", "held"
+        ORDERED = "ordered", "ordered"
+        RELEASED = "released", "released"
+        EXPIRED = "expired", "expired"
+
+    id = models.UUIDField("reservation id", primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="reservations")
+    external_id = models.CharField(
+        "order id", max_length=100, blank=True, help_text="The marketplace's, where it names its order so early."
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.HELD)
+    until = models.DateTimeField()
+    order = models.OneToOneField(Order, models.PROTECT, null=True, blank=True, related_name="reservation")
+    order_number = models.UUIDField(
+        "our order id", null=True, blank=True, unique=True, help_text="As the marketplace knows the order from us."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "external_id"], condition=~Q(external_id=""), name="one_reservation_per_external_id"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="ordered", order__isnull=False, order_number__isnull=False)
+                | (~Q(state="ordered") & Q(order=None, order_number=None)),
+                name="what_is_ordered_has_an_order",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["until"], name="reservation_until", condition=Q(state="held")),
+            models.Index(fields=["-created_at"]),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+    @property
+    def hold_reference(self) -> str:
+        """Under which its units are held."""
+        return f"reservation {self.pk}"
+
+
+class ReservationLine(models.Model):
+    """Units of one product in a reservation."""
+
+    reservation = models.ForeignKey(Reservation, models.CASCADE, related_name="lines")
+    offer = models.ForeignKey(Offer, models.PROTECT, related_name="reserved")
+    product = models.ForeignKey(Product, models.PROTECT, related_name="reserved")
+    external_product_id = models.CharField("product id", max_length=100)
+    quantity = models.PositiveIntegerField()
+    unit_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    hold = models.ForeignKey(Hold, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        verbose_name = "reserved line"
+        constraints = [
+            models.UniqueConstraint(fields=["reservation", "external_product_id"], name="one_reserved_line_per_product")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} × {self.product}"
+
+
 class Delivery(Outgoing):
     """One request to hand over units of an order line: its codes stay with it whatever happens."""
 
@@ -103,6 +172,9 @@ class Delivery(Outgoing):
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.REQUESTED)
     status_word = models.CharField("marketplace's status", max_length=60, blank=True)
     is_replacement = models.BooleanField("replacement", default=False)
+    is_fetched = models.BooleanField(
+        "fetched", default=False, help_text="The marketplace fetches the codes from us: nothing is sent."
+    )
     case_id = models.CharField(max_length=100, blank=True)
     requested = models.PositiveIntegerField(help_text="Units the marketplace asks for.")
     confirmed = models.PositiveIntegerField(default=0, help_text="Units the marketplace says have arrived.")
@@ -155,11 +227,14 @@ class DeliveryItem(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True, help_text="From here on the buyer may have it.")
     accepted_at = models.DateTimeField(null=True, blank=True, help_text="The marketplace took it.")
     withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="It never left and went back to stock.")
+    returned_at = models.DateTimeField(null=True, blank=True, help_text="The marketplace gave it back.")
 
     class Meta:
         verbose_name = "item"
         constraints = [
-            models.UniqueConstraint(fields=["code"], condition=Q(withdrawn_at=None), name="a_code_is_delivered_once"),
+            models.UniqueConstraint(
+                fields=["code"], condition=Q(withdrawn_at=None, returned_at=None), name="a_code_is_delivered_once"
+            ),
             models.CheckConstraint(
                 condition=Q(withdrawn_at=None) | Q(sent_at=None), name="what_was_sent_is_not_withdrawn"
             ),

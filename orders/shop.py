@@ -1,9 +1,12 @@
 """OurShop: a marketplace's question -> one of our verbs, one line each. See marketplaces.shop.Shop."""
 
+from collections.abc import Collection, Sequence
+
 from inventory import publishing
 from marketplaces.models import Account
+from marketplaces.shop import Reserved, SoldItem, SoldOrder, StockLine, Terms
 from marketplaces.types import DeliveryRequest, RemoteOrder
-from orders import claims, fulfilment, intake
+from orders import claims, fulfilment, handover, intake, pickup, reservations
 
 
 class OurShop:
@@ -30,3 +33,33 @@ class OurShop:
 
     def offer_changed(self, offer_id: str) -> None:
         publishing.look_at(self.account, offer_id)
+
+    def offer_stopped(self, offer_ids: Sequence[str], reason: str) -> None:
+        publishing.stopped_there(self.account, offer_ids, reason)
+
+    def reserve(self, lines: Sequence[StockLine], terms: Terms, *, external_order_id: str = "") -> Reserved:
+        return reservations.reserve(self.account, lines, terms, external_order_id=external_order_id)
+
+    def renew(self, reservation_id: str, lines: Sequence[StockLine], terms: Terms) -> Reserved:
+        return reservations.renew(self.account, reservation_id, lines, terms)
+
+    def release(self, reservation_id: str) -> None:
+        reservations.release(self.account, reservation_id)
+
+    def order(self, reservation_id: str, external_order_id: str) -> SoldOrder:
+        return pickup.order(self.account, reservation_id, external_order_id)
+
+    def confirm(self, reservation_id: str) -> SoldOrder:
+        return pickup.confirm(self.account, reservation_id)
+
+    def sold(self, order_id: str) -> SoldOrder:
+        return handover.sold(self.account, order_id)
+
+    def sold_for(self, external_order_id: str) -> SoldOrder:
+        return handover.sold_for(self.account, external_order_id)
+
+    def sold_item(self, order_id: str, item_id: str) -> SoldItem:
+        return handover.sold_item(self.account, order_id, item_id)
+
+    def take_back(self, order_id: str, item_ids: Collection[str]) -> None:
+        handover.take_back(self.account, order_id, item_ids)

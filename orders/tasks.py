@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from marketplaces import outgoing
-from orders import fulfilment, rereading, topups
+from orders import fulfilment, rereading, reservations, topups
 from orders.models import Delivery
 
 
@@ -12,7 +12,9 @@ def deliver(pk: int) -> None:
 
 
 def sweep() -> None:
-    outgoing.sweep(Delivery)
+    """End reservations whose time is up, and wake workers for what lost its wake-up."""
     now = timezone.now()
+    reservations.end_expired(now)
+    outgoing.sweep(Delivery)
     topups.erase(now)
     rereading.read_again(now)

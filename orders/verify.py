@@ -10,11 +10,13 @@ from django.utils import timezone
 
 from inventory.models import Batch, Code, Hold, Product, Upload
 from marketplaces.types import OrderState
-from orders.models import Delivery, DeliveryItem, Order
+from orders.models import Delivery, DeliveryItem, Order, Reservation
 
 State = Code.State
 # A paid order for which nobody asked us to deliver for so long was forgotten by somebody.
 FORGOTTEN_AFTER = timedelta(days=1)
+# The sweep comes by every minute.
+UNSWEPT_AFTER = timedelta(minutes=15)
 MOST = 100  # problems of one kind that are named one by one
 
 
@@ -43,6 +45,7 @@ def verify() -> Report:
             "orders": Order.objects.count(),
             "deliveries": Delivery.objects.count(),
             "uploads": Upload.objects.count(),
+            "reservations": Reservation.objects.count(),
         }
     )
     for check in CHECKS:
@@ -71,7 +74,10 @@ def batches_add_up() -> Iterator[Problem]:
 def no_code_twice() -> Iterator[Problem]:
     """No code stands in two deliveries."""
     twice = (
-        DeliveryItem.objects.filter(withdrawn_at=None).values("code").annotate(times=Count("pk")).filter(times__gt=1)
+        DeliveryItem.objects.filter(withdrawn_at=None, returned_at=None)
+        .values("code")
+        .annotate(times=Count("pk"))
+        .filter(times__gt=1)
     )
     for row in twice[: MOST + 1]:
         yield _problem("code twice", f"Code {row['code']} stands in {row['times']} deliveries.", code=row["code"])
@@ -79,7 +85,7 @@ def no_code_twice() -> Iterator[Problem]:
 
 def codes_are_accounted_for() -> Iterator[Problem]:
     """A code that is out of the pool has a reason, and one that is in the pool has none to be out."""
-    item = DeliveryItem.objects.filter(code=OuterRef("pk"), withdrawn_at=None)
+    item = DeliveryItem.objects.filter(code=OuterRef("pk"), withdrawn_at=None, returned_at=None)
     given = Upload.objects.filter(code=OuterRef("pk"), withdrawn_at=None)
     sold_there = given.filter(status=Upload.Status.SOLD)
     codes = Code.objects.annotate(has_item=Exists(item), is_given=Exists(given), is_sold_there=Exists(sold_there))
@@ -114,6 +120,36 @@ def holds_are_honest() -> Iterator[Problem]:
     codes = Code.objects.filter(hold=OuterRef("pk"))
     for hold in Hold.objects.exclude(released_at=None).filter(Exists(codes))[: MOST + 1]:
         yield _problem("released hold", f"The hold “{hold}” was released and still holds codes.", hold=hold.pk)
+
+
+def reservations_are_honest() -> Iterator[Problem]:
+    """A reservation holds units while it is held, and none after; one whose time is up is ended."""
+    ended = Reservation.objects.exclude(state=Reservation.State.HELD)
+    still = ended.filter(lines__hold__isnull=False, lines__hold__released_at=None).distinct()
+    for reservation in still[: MOST + 1]:
+        yield _problem(
+            "reserved for nobody",
+            f"Reservation {reservation} is {reservation.state}, and units are still held for it.",
+            reservation=str(reservation),
+        )
+    late = Reservation.objects.filter(state=Reservation.State.HELD, until__lt=timezone.now() - UNSWEPT_AFTER)
+    for reservation in late[: MOST + 1]:
+        yield _problem(
+            "reserved too long",
+            f"Reservation {reservation} should have ended at {reservation.until:%Y-%m-%d %H:%M}. Do the workers run?",
+            reservation=str(reservation),
+        )
+
+
+def returned_codes_came_back() -> Iterator[Problem]:
+    """A code that waits as returned was in an order that gave it back, and no order has it now."""
+    mine = DeliveryItem.objects.filter(code=OuterRef("pk"))
+    returned = Code.objects.filter(state=State.RETURNED)
+    stray = returned.exclude(Exists(mine.exclude(returned_at=None))) | returned.filter(
+        Exists(mine.filter(withdrawn_at=None, returned_at=None))
+    )
+    for code in stray.only("pk")[: MOST + 1]:
+        yield _problem("returned code", f"Code {code.pk} is returned, but no order gave it back.", code=code.pk)
 
 
 def deliveries_send_what_was_asked() -> Iterator[Problem]:
@@ -151,6 +187,8 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     codes_are_accounted_for,
     uploads_are_accounted_for,
     holds_are_honest,
+    reservations_are_honest,
+    returned_codes_came_back,
     deliveries_send_what_was_asked,
     nothing_is_forgotten,
 )

@@ -20,9 +20,8 @@ MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 IDS = [model._meta.label for model in MODELS]
 NOBODY_EDITS = (
     "inventory.Code", "inventory.CodeReveal", "inventory.Hold", "inventory.Upload", "marketplaces.ApiCall",
-    "marketplaces.CatalogueProduct",
-    "marketplaces.WebhookEvent", "orders.Delivery", "orders.Order", "orders.OrderEvent", "django_q.OrmQ",
-    "django_q.Schedule", "django_q.Success", "django_q.Failure",
+    "marketplaces.CatalogueProduct", "marketplaces.WebhookEvent", "orders.Delivery", "orders.Order", "orders.OrderEvent",
+    "orders.Reservation", "django_q.OrmQ", "django_q.Schedule", "django_q.Success", "django_q.Failure",
 )  # fmt: skip
 
 

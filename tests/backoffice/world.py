@@ -1,6 +1,7 @@
 """A small back office as it looks on a busy day: rows of every kind, with secrets planted where secrets lie."""
 
 import json
+import uuid
 from datetime import timedelta
 from decimal import Decimal
 
@@ -10,7 +11,7 @@ from django.utils import timezone
 from backoffice import crypto
 from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, Upload, code_binding
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
-from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine
+from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Reservation, ReservationLine
 
 CODE = "PLANTED-CODE-7Q2W-9E4R"
 CREDENTIAL = "planted-credential-9f3a7c"
@@ -92,6 +93,12 @@ def order_row(number: int, offer: Offer) -> Order:
     CodeReveal.objects.create(code=code, user="auditor", reason="The buyer says it does not work")
     OrderEvent.objects.create(order=order, kind="imported", text="Read for the first time: ready to ship.")
     OrderEvent.objects.create(order=order, kind="requested", level="warning", text="The marketplace asks for 2 units.")
+    reservation = Reservation.objects.create(
+        account=on, state="ordered", order=order, order_number=uuid.uuid4(), until=now + timedelta(minutes=30)
+    )
+    ReservationLine.objects.create(
+        reservation=reservation, offer=offer, product=offer.product, external_product_id="1", quantity=2
+    )
     masked_key = min(on.service_class.secret_keys)
     body = json.dumps({"order_id": order.external_id, "payload": {masked_key: CODE, "note": WEBHOOK_SECRET}})
     WebhookEvent.objects.create(

@@ -15,9 +15,11 @@ from django.db import models
 
 from backoffice import progress
 from backoffice.commands import Report, ReportingCommand, Unusable
-from inventory import codes, products
+from inventory import codes, kinds, products
 from inventory.code_lines import read_cost
+from inventory.importing import Tally
 from inventory.models import Batch, Product, Supplier
+from marketplaces.shop import CodeKind
 
 
 def _cost(text: str) -> Decimal | None:
@@ -51,6 +53,13 @@ class Command(ReportingCommand):
             help="text with a code a line, or CSV with the header code[,serial][,expires][,cost]; - reads standard input",
         )
         parser.add_argument("--sku", required=True, help="the product that the codes are for")
+        parser.add_argument(
+            "--kind",
+            choices=[kind.value for kind in CodeKind],
+            default=CodeKind.TEXT.value,
+            help="account: each line is JSON with username, password[, email, email_password, optional]; file: FILE itself"
+            " is one code, such as a picture",
+        )
         parser.add_argument("--create", action="store_true", help="make the product when its SKU is unknown")
         parser.add_argument(
             "--batch", default="", metavar="REF", help="the supplier's reference; a batch that has it is added to"
@@ -64,6 +73,8 @@ class Command(ReportingCommand):
         name = options["file"]
         with _opened(name) as file:
             product = _product(options["sku"], create=options["create"])
+            if options["kind"] != CodeKind.TEXT.value:
+                return _report(product, _import_special(file, product, options))
             try:
                 result = codes.import_codes(
                     product=product,
@@ -78,20 +89,43 @@ class Command(ReportingCommand):
                 )
             except ValueError as error:
                 raise Unusable(f"{name}: {error}") from error
-        data = {
-            "read": result.read,
-            "imported": result.imported,
-            "duplicates": result.duplicates,
-            "rejected": result.rejected,
-            "report": str(result.report),
-        }
-        lines = [
-            f"{result.read:,} codes read for {product}: {result.imported:,} imported, {result.duplicates:,} duplicates,"
-            f" {result.rejected:,} refused.",
-            f"Every line that was left out, and why: {result.report}",
-        ]
-        problem = f"{result.rejected:,} lines were refused; see {result.report}" if result.rejected else ""
-        return Report(data, lines, problem)
+        return _report(product, result, str(result.report))
+
+
+def _report(product: Product, result: codes.ImportResult | Tally, path: str = "") -> Report:
+    data = {
+        "read": result.read,
+        "imported": result.imported,
+        "duplicates": result.duplicates,
+        "rejected": result.rejected,
+        "report": path,
+    }
+    lines = [
+        f"{result.read:,} codes read for {product}: {result.imported:,} imported, {result.duplicates:,} duplicates,"
+        f" {result.rejected:,} refused."
+    ]
+    lines += [f"Every line that was left out, and why: {path}"] if path else []
+    problem = f"{result.rejected:,} lines were refused; see {path}" if result.rejected else ""
+    return Report(data, lines, problem)
+
+
+def _import_special(file: BinaryIO, product: Product, options: dict[str, Any]) -> Tally:
+    """Import logins or a file: all of it or nothing."""
+    name, kind = Path(options["file"]).name, CodeKind(options["kind"])
+    if options["expires"]:
+        raise Unusable("--expires is for codes that are texts")
+    try:
+        if kind == CodeKind.FILE:
+            texts = [kinds.file_text(name, file.read(kinds.LARGEST_FILE + 1))]
+        else:
+            texts = [kinds.account_text(line) for line in file.read().decode().splitlines() if line.strip()]
+        return kinds.add(
+            product=product, kind=kind, texts=texts, batch_reference=_reference(options["batch"]), cost=options["cost"],
+            currency=options["currency"], supplier=_supplier(options["supplier"]), file_name=name,
+        )  # fmt: skip
+    except ValueError as error:
+        reason = "it is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+        raise Unusable(f"{options['file']}: {reason}") from None
 
 
 def _tracked(lines: Iterable[Any]) -> Iterator[Any]:

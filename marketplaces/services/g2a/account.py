@@ -36,6 +36,18 @@ OPTIONS = (
     Field(
         "deadline_seconds", "Deadline", "How long G2A waits for our answer.", default=9, minimum=1, maximum=60,
     ),
+    Field(
+        "token_seconds", "Token life", "How long a token is good that we give to G2A.",
+        default=3600, minimum=5, maximum=86400,
+    ),
+    Field(
+        "orders_without_stock", "Orders without stock", "yes: G2A may reserve and order more than there is; the order is"
+        " filled when stock comes.", default="no", choices=("no", "yes"),
+    ),
+    Field(
+        "lowest_price_percent", "Lowest price", "A reservation whose unit price is lower than this part of the offer's"
+        " price is declined; 0 declines none.", default=0, minimum=0, maximum=100,
+    ),
 )  # fmt: skip
 # Values that G2A itself publishes for its sandbox; the two of the merchant side are made up.
 SANDBOX_CREDENTIALS = {

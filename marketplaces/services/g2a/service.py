@@ -1,6 +1,6 @@
 """G2A's APIs: name, credentials, options, one method per operation that we call (contract ids G2A-…)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,12 +15,14 @@ from marketplaces.exceptions import (
     Unsupported,
 )
 from marketplaces.http import Client
-from marketplaces.services.g2a import account, bodies, catalogue, dialects, mapping, reading
+from marketplaces.services.g2a import account, bodies, catalogue, dialects, inbound, mapping, random_keys, reading
 from marketplaces.services.g2a.bodies import OfferFilter, ProductFilter
 from marketplaces.services.g2a.line import Line
 from marketplaces.services.g2a.mapping import ProductPage, Reservation, ReservedStock
 from marketplaces.services.g2a.offers import PAGE_SIZE, Offers
+from marketplaces.shop import Shop
 from marketplaces.types import (
+    Call,
     CodeToSend,
     CompetingOffer,
     Connection,
@@ -29,6 +31,7 @@ from marketplaces.types import (
     Health,
     JobState,
     Json,
+    Notice,
     OfferContent,
     PurchasedKey,
     PurchaseState,
@@ -36,6 +39,7 @@ from marketplaces.types import (
     RemoteOffer,
     RemoteProduct,
     RemotePurchase,
+    Reply,
     Uploaded,
     UploadedCode,
 )
@@ -55,12 +59,42 @@ class Service(MarketplaceService):
     secret_keys = reading.SECRET_KEYS
     budget_burst = 20
     find_requests = 5  # `contract` needs one; in `live` the offers of one type are read page by page
+    hook_methods = inbound.METHODS
+    accepted = Reply(204, b"", {})
 
     def __init__(self, connection: Connection, client: Client) -> None:
         super().__init__(connection, client)
         self._line = Line(connection, client)
         self._dialect = self._line.dialect
         self._offers = Offers(self._line, self._warn)
+
+    # --- what G2A calls us for (G2A-IN-01 to G2A-IN-14) --------------------------------------------------------
+
+    def verify(self, call: Call) -> None:
+        inbound.verify(self.connection, call)
+
+    def answers(self, call: Call) -> bool:
+        return inbound.is_question(self.connection, call)
+
+    def answer(self, call: Call, shop: Shop) -> Reply:
+        return inbound.answer(self.connection, call, shop)
+
+    def read_notice(self, call: Call) -> Notice:
+        return inbound.notice(self.connection, call)
+
+    def notices(self, call: Call) -> Iterable[tuple[Call, Notice]]:
+        return inbound.notices(self.connection, call)
+
+    @classmethod
+    def refusal(cls, status: int) -> Reply:
+        return inbound.refusal(status)
+
+    def process(self, call: Call, shop: Shop) -> None:
+        inbound.process(call, shop)
+
+    def code_problem(self, content: str, offer: RemoteOffer) -> str:
+        """An offer whose attribute `random_keys` is true sells codes of several games."""
+        return random_keys.problem(content) if offer.attributes.get("random_keys") is True else ""
 
     # --- account -----------------------------------------------------------------------------------------------
 

@@ -25,6 +25,9 @@ def test_it_is_a_marketplace_with_the_promised_names():
         "requests_per_minute": 600,
         "hold_seconds": 1800,
         "deadline_seconds": 9,
+        "token_seconds": 3600,
+        "orders_without_stock": "no",
+        "lowest_price_percent": 0,
     }
     assert next(field.minimum for field in Service.options if field.name == "hold_seconds") == 1800
 
