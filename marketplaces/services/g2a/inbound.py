@@ -191,7 +191,9 @@ def notice(connection: Connection, call: Call) -> Notice:
 def notices(connection: Connection, call: Call) -> Iterable[tuple[Call, Notice]]:
     """Take an array of notifications apart: each is kept once, however they are put together in a repeat."""
     for found in _notifications(call.body) or []:
-        part = Call(call.method, call.path, "", call.headers, json.dumps([found], default=str).encode(), call.received_at)
+        part = Call(
+            call.method, call.path, "", call.headers, json.dumps([found], default=str).encode(), call.received_at
+        )
         yield part, _notice_of(connection, found)
 
 
