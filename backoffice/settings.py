@@ -4,8 +4,7 @@ from pathlib import Path
 
 import environ
 
-from backoffice import environment as read
-from backoffice import logs, theme
+from backoffice import environment as read, logs, theme
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"

@@ -4,8 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from marketplaces import events, jobs, outgoing, recovery
-from marketplaces import pump as turns
+from marketplaces import events, jobs, outgoing, pump as turns, recovery
 from marketplaces.models import ApiCall, Job, WebhookEvent
 
 CALL_LOG_DAYS = 30

@@ -9,8 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from marketplaces import admin as pages
-from marketplaces import services
+from marketplaces import admin as pages, services
 from marketplaces.base import MarketplaceService
 from marketplaces.forms import AccountForm, option_field
 from marketplaces.models import Account, ApiCall, WebhookEvent

@@ -10,8 +10,7 @@ from uuid import uuid4
 from django.utils import timezone
 
 from marketplaces.exceptions import PermanentError, Refused, Unsupported
-from marketplaces.services.g2a import merchant, merchant_tokens, reading
-from marketplaces.services.g2a import merchant_words as words
+from marketplaces.services.g2a import merchant, merchant_tokens, merchant_words as words, reading
 from marketplaces.services.g2a.merchant import Answer
 from marketplaces.services.g2a.merchant_words import BadCall
 from marketplaces.shop import Shop
