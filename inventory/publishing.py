@@ -16,7 +16,7 @@ from inventory.models import Offer, StockChange, Upload
 from inventory.signals import stock_changed
 from marketplaces import jobs, outgoing
 from marketplaces.base import MarketplaceService
-from marketplaces.exceptions import NotFound, PermanentError
+from marketplaces.exceptions import NotFound, PermanentError, TemporaryError
 from marketplaces.models import Account, Job
 from marketplaces.outgoing import Again
 from marketplaces.types import OfferContent, OfferStatus, RemoteOffer, Urgency
@@ -93,8 +93,11 @@ def _push(offer: Offer) -> Again | None:
     if offer.job is not None:
         if not offer.job.result:
             return Again(timezone.now() + JOB_AGAIN, f"The marketplace works on it (job {offer.job}).")
+        service = offer.account.service()
+        service.plan(1, Urgency.PRICE)  # before the job is let go of, which happens once
         _job_over(offer, offer.job)
         if not differences(offer):
+            _look(offer, service)
             return None
     service = offer.account.service()
     if not offer.external_id:
@@ -145,6 +148,14 @@ def _sent(offer: Offer, content: OfferContent, remote: RemoteOffer) -> Again | N
     _arrived(offer)
     record_seen(offer, remote)
     return None
+
+
+def _look(offer: Offer, service: MarketplaceService) -> None:
+    """Note what the marketplace shows after its job, which told nothing of the offer itself."""
+    try:
+        record_seen(offer, service.get_offer(offer.external_id))
+    except (NotFound, TemporaryError):
+        return  # the push is done all the same; the next look finds it
 
 
 def _job_over(offer: Offer, job: Job) -> None:

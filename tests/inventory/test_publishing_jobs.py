@@ -50,6 +50,7 @@ def test_an_offer_is_done_when_its_job_is(g2a):
     offer = fresh(offer)
     assert (offer.state, offer.pushed_quantity, offer.job) == (State.DONE, 25, None)
     assert offer.external_id
+    assert (offer.seen_status, offer.seen_quantity) == ("live", 25)
     assert (there(g2a, offer)["inventory"]["size"], there(g2a, offer)["active"]) == (25, True)
     job = Job.objects.get()
     assert (job.result, job.resource_id, job.state) == ("done", offer.external_id, Job.State.DONE)
