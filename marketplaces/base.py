@@ -233,11 +233,19 @@ class MarketplaceService:
         raise self._unsupported("fetch_purchase")
 
     def pay_purchase(self, purchase_id: str) -> None:
-        """Pay. Not safe to repeat: after UnknownOutcome call fetch_purchase first."""
+        """Pay. Not safe to repeat: after UnknownOutcome, or TemporaryError of the kind not_ready, call fetch_purchase first.
+
+        Raises PermanentError of the kind insufficient_funds, or of the kind conflict when it has lapsed and a new purchase
+        is needed.
+        """
         raise self._unsupported("pay_purchase")
 
     def fetch_purchased_key(self, purchase_id: str) -> bytes:
-        """Read the key's answer as it came; it may be given only once, so store it before looking into it."""
+        """Read the key's answer as it came; it may be given only once, so store it before looking into it.
+
+        Raises PermanentError of the kind key_read_before when it was given away; NotPaid, or TemporaryError of the kind
+        not_ready, while it is not there yet. Asking again after no answer is right: the request may never have arrived.
+        """
         raise self._unsupported("fetch_purchased_key")
 
     @classmethod

@@ -42,6 +42,10 @@ class TemporaryError(MarketplaceError):
         self.retry_after = retry_after
 
 
+class NotPaid(TemporaryError):
+    """What we ask for is not paid there yet, or its payment is still on its way."""
+
+
 class BudgetSpent(TemporaryError):
     """Our own budget of requests has no room yet. No request was made and no attempt is counted."""
 

@@ -13,6 +13,7 @@ from marketplaces.exceptions import (
     ConfigurationError,
     MarketplaceError,
     NotFound,
+    NotPaid,
     PermanentError,
     TemporaryError,
     UnknownOutcome,
@@ -43,6 +44,7 @@ class Meaning:
     repeat: Repeat
     text: str = ""
     never: type[MarketplaceError] = PermanentError  # raised where it is not to be repeated
+    later: type[TemporaryError] = TemporaryError  # raised where it is
 
     @property
     def words(self) -> str:
@@ -73,7 +75,7 @@ KEY_READ = Meaning(
     "G2A gave the key of {about} away before, and it is given once only. If it is not stored here, ask G2A's support",
 )
 PAYMENT_OPEN = Meaning(
-    "not_ready", Repeat.LOOK, "G2A says that {about} is not paid, or that its payment is in progress"
+    "not_ready", Repeat.LOOK, "G2A says that {about} is not paid, or that its payment is in progress", later=NotPaid
 )
 NOT_READY = Meaning("not_ready", Repeat.DELAY, "G2A is not ready yet with {about}")
 NO_FUNDS = Meaning("insufficient_funds", Repeat.NEVER)
@@ -241,13 +243,13 @@ def to_error(answer: Answer, asked: Asked, scrub: Callable[[str], str]) -> Marke
 
 def _exception(meaning: Meaning, *, is_write: bool) -> type[MarketplaceError]:
     if meaning.repeat is Repeat.DELAY:
-        return TemporaryError
+        return meaning.later
     if meaning.repeat is Repeat.NEVER:
         return meaning.never
     if is_write:
         return UnknownOutcome
     # To read again is to look; but what is gone or closed stays so.
-    return meaning.never if meaning.kind in ("not_found", "conflict", "insufficient_funds") else TemporaryError
+    return meaning.never if meaning.kind in ("not_found", "conflict", "insufficient_funds") else meaning.later
 
 
 def _said(body: Any, name: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from marketplaces.exceptions import (
     ConfigurationError,
     NotFound,
+    NotPaid,
     PermanentError,
     TemporaryError,
     UnknownOutcome,
@@ -110,6 +111,7 @@ def test_a_key_that_is_not_ready_is_waited_for(peer, service, status, code):
     with pytest.raises(TemporaryError) as error:
         service.fetch_purchased_key(ORDER)
     assert error.value.kind == "not_ready"
+    assert isinstance(error.value, NotPaid) == (status == 402)
 
 
 @pytest.mark.parametrize("broken", [timed_out(), Answer(502, b""), Answer(200, b"")])

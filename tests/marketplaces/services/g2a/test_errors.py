@@ -6,6 +6,7 @@ from marketplaces.exceptions import (
     ConfigurationError,
     MarketplaceError,
     NotFound,
+    NotPaid,
     PermanentError,
     TemporaryError,
     UnknownOutcome,
@@ -14,6 +15,7 @@ from marketplaces.services.g2a import errors
 from marketplaces.types import Answer
 
 DENIED, STOP, WAIT, LOOK, GONE = ConfigurationError, PermanentError, TemporaryError, UnknownOutcome, NotFound
+UNPAID = NotPaid
 
 # code, HTTP status, class, after a read, after a write
 ROWS = [
@@ -26,7 +28,7 @@ ROWS = [
     ("ORD02", 404, "not_found", GONE, GONE),
     ("ORD004", 400, "key_read_before", STOP, STOP),
     ("ORD04", 400, "key_read_before", STOP, STOP),
-    ("ORD05", 402, "not_ready", WAIT, LOOK),
+    ("ORD05", 402, "not_ready", UNPAID, LOOK),
     ("ORD03", 403, "not_ready", WAIT, WAIT),
     ("ORD112", 403, "insufficient_funds", STOP, STOP),
     ("ORD114", 403, "conflict", STOP, STOP),
@@ -50,7 +52,7 @@ ROWS = [
     ("WRONGURL", 404, "invalid", STOP, STOP),
     ("", 400, "invalid", STOP, STOP),
     ("", 401, "authentication", DENIED, DENIED),
-    ("", 402, "not_ready", WAIT, LOOK),
+    ("", 402, "not_ready", UNPAID, LOOK),
     ("", 403, "permission", DENIED, DENIED),
     ("", 404, "not_found", GONE, GONE),
     ("", 405, "invalid", STOP, STOP),
