@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import pricing, publishing, stock, upload_steps, uploads
-from inventory.models import Offer, StockChange, Upload
+from inventory import buying, pricing, publishing, stock, upload_steps, uploads
+from inventory.models import Offer, Purchase, StockChange, Upload
 from marketplaces import outgoing
 from marketplaces.exceptions import BudgetSpent, MarketplaceError, TemporaryError
 
@@ -23,6 +23,10 @@ def push_offer(pk: int) -> None:
 
 def upload_code(pk: int) -> None:
     upload_steps.work(pk)
+
+
+def buy(pk: int) -> None:
+    buying.advance(pk)
 
 
 def stock_changed(product_id: int) -> None:
@@ -56,3 +60,4 @@ def sweep() -> None:
     uploads.watch(now)
     outgoing.sweep(Offer)
     outgoing.sweep(Upload)
+    outgoing.sweep(Purchase)

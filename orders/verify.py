@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from inventory.models import Batch, Code, Hold, Product, Upload
+from inventory.models import Batch, Code, Hold, Product, Purchase, Upload
 from marketplaces.types import OrderState
 from orders.models import Delivery, DeliveryItem, Order, Reservation
 
@@ -46,6 +46,7 @@ def verify() -> Report:
             "deliveries": Delivery.objects.count(),
             "uploads": Upload.objects.count(),
             "reservations": Reservation.objects.count(),
+            "purchases": Purchase.objects.count(),
         }
     )
     for check in CHECKS:
@@ -181,6 +182,21 @@ def nothing_is_forgotten() -> Iterator[Problem]:
         )
 
 
+def purchases_come_to_an_end() -> Iterator[Problem]:
+    """What is paid for comes into stock, or somebody is asked about it; and what is in stock was paid for."""
+    asleep = Purchase.objects.filter(state=Purchase.State.DONE).exclude(stage__in=Purchase.OVER)
+    for purchase in asleep.defer("answer")[: MOST + 1]:
+        yield _problem(
+            "asleep purchase",
+            f"Purchase {purchase} is {purchase.get_stage_display()}, but nothing will take it up again.",
+            purchase=purchase.pk,
+        )
+    stored = Purchase.objects.filter(stage=Purchase.Stage.STORED)
+    for purchase in stored.filter(Q(code=None) | Q(paid_at=None)).defer("answer")[: MOST + 1]:
+        missing = "no code" if purchase.code_id is None else "never paid"
+        yield _problem("empty purchase", f"Purchase {purchase} is in stock with {missing}.", purchase=purchase.pk)
+
+
 CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     batches_add_up,
     no_code_twice,
@@ -191,4 +207,5 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     returned_codes_came_back,
     deliveries_send_what_was_asked,
     nothing_is_forgotten,
+    purchases_come_to_an_end,
 )
