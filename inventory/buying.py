@@ -139,8 +139,8 @@ def _go_on_to_pay(purchase: Purchase) -> Again | None:
 
 
 def _pay(purchase: Purchase, service: MarketplaceService) -> Again | None:
-    service.plan(2 if purchase.price is None else 1, Urgency.PRICE)
     if purchase.price is None:
+        service.plan(2, Urgency.PRICE)
         remote = _look(purchase, service)
         _check_currency(purchase, remote)
         _keep(purchase, price=remote.price)
@@ -212,11 +212,12 @@ def _is_paid(purchase: Purchase, stage: str, after: timedelta = timedelta(0)) ->
 
 def _look_whether_paid(purchase: Purchase) -> Again | None:
     """Settle a payment that was asked for and not answered. It is only repeated when it certainly was not made."""
-    service = _service(purchase)
+    since = timezone.now() - (purchase.pay_asked_at or timezone.now())
+    # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
+    service = _service(purchase, 1 if since < PAYMENT_SETTLES else 2 if since < PAYMENT_SHOWS else 3)
     remote = _look(purchase, service)
     if remote.state == PurchaseState.COMPLETE:
         return _is_paid(purchase, Stage.COMPLETE)
-    since = timezone.now() - (purchase.pay_asked_at or timezone.now())
     if remote.state == PurchaseState.CREATED and since >= PAYMENT_SETTLES and _is_young(purchase):
         return _pay_again(purchase, service)
     if remote.state == PurchaseState.PENDING and since >= PAYMENT_SHOWS and _is_young(purchase):
@@ -232,7 +233,6 @@ def _look_whether_paid(purchase: Purchase) -> Again | None:
 
 def _ask_for_key(purchase: Purchase, service: MarketplaceService) -> Again | None:
     """Where one word stands for paid and not paid, the key tells which: it is there, or why it is not."""
-    service.plan(1, Urgency.PRICE)
     try:
         _receive_key(purchase, service)
     except NotPaid:
