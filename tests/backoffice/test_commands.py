@@ -50,7 +50,17 @@ def test_unusable_arguments_end_with_2_and_print_no_result(capsys, arguments):
 
 @pytest.mark.processes
 @pytest.mark.parametrize(
-    "name", ["add_account", "check_accounts", "replay_events", "import_codes", "import_offers", "push_offers", "sync"]
+    "name",
+    [
+        "add_account",
+        "check_accounts",
+        "replay_events",
+        "import_codes",
+        "import_offers",
+        "push_offers",
+        "sync",
+        "buy_codes",
+    ],
 )
 def test_every_command_says_what_it_takes(name, settings):
     shown = subprocess.run(

@@ -91,7 +91,7 @@ def _look_up(account: Account, product_id: str) -> RemoteProduct:
         service.plan(1, Urgency.PRICE)
         return service.get_product(product_id)
     except PermanentError as error:
-        raise Unusable(str(error)) from error
+        raise Unusable(f"Product {product_id} can't be read: {error}") from error
     except MarketplaceError as error:
         raise CommandError(f"Nothing was ordered: {error}", returncode=1) from error
 
