@@ -13,15 +13,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from backoffice import crypto, money
-from inventory.code_lines import CodeLine
-from inventory.importing import BatchTerms, Chunk, Importer, Tally
-from inventory.models import Batch, Code, Product, Purchase, Supplier
+from backoffice import money
+from inventory import bought_keys
+from inventory.models import Purchase
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import MarketplaceError, NotPaid, PermanentError, TemporaryError, UnknownOutcome
 from marketplaces.outgoing import Again
-from marketplaces.types import PurchasedKey, PurchaseState, RemotePurchase, Urgency
+from marketplaces.types import PurchaseState, RemotePurchase, Urgency
 
 Stage = Purchase.Stage
 
@@ -327,67 +326,10 @@ def _key_is_lost(purchase: Purchase, error: PermanentError) -> None:
 
 def _store(purchase: Purchase) -> None:
     """Read the stored answer and bring its code into stock, with its cost. Safe to repeat."""
-    key = _read_answer(purchase)
-    if key.is_file:
-        raise PermanentError(
-            f"The key of order {purchase.external_id} is a file. Its answer is stored as it came; codes that are files"
-            " can't go into stock yet",
-            kind="file",
-        )
-    text = key.content.strip()
+    text, kind = bought_keys.read(purchase)
     with transaction.atomic():
-        # One at a time, or a run would get two batches. A sale's foreign keys pass this lock.
-        Product.objects.select_for_update(no_key=True).get(pk=purchase.product_id)
-        batch = _batch(purchase)
-        cost = None if purchase.price == batch.cost else purchase.price
-        chunk = Chunk()
-        chunk.add(CodeLine(number=1, text=text, cost=cost))
-        importer = Importer(BatchTerms(product=purchase.product), Tally(duplicates=batch.duplicates), batch)
-        if importer.store(chunk):
-            raise _duplicate(purchase, text)
-        code = Code.objects.only("pk").get(index=crypto.blind_index(text))
+        batch, code = bought_keys.bring_in(purchase, text, kind)
         _keep(purchase, stage=Stage.STORED, batch=batch, code=code, stored_at=timezone.now())
-
-
-def _read_answer(purchase: Purchase) -> PurchasedKey:
-    try:
-        return purchase.account.service_class.read_purchased_key((purchase.answer or "").encode("latin-1"))
-    except MarketplaceError:
-        raise
-    except Exception as error:
-        # Its text and its traceback may hold the key.
-        name = type(error).__name__
-        raise PermanentError(
-            f"The answer with the key of order {purchase.external_id} can't be read ({name}). It is stored as it came; with"
-            " a version that reads it, press “Process again”",
-            kind="unreadable",
-        ) from None
-
-
-def _batch(purchase: Purchase) -> Batch:
-    """The batch of the run; the first code's price is its cost, and a code that cost something else has its own."""
-    reference = f"{purchase.account.name} {purchase.run}"
-    found = Batch.objects.filter(product=purchase.product_id, reference=reference).order_by("pk").first()
-    if found is not None:
-        return found
-    supplier, _ = Supplier.objects.get_or_create(name=purchase.account.service_class.label)
-    return Batch.objects.create(
-        product=purchase.product,
-        reference=reference,
-        supplier=supplier,
-        cost=purchase.price,
-        currency=purchase.currency,
-    )
-
-
-def _duplicate(purchase: Purchase, text: str) -> PermanentError:
-    code = Code.objects.select_related("batch__product").only("pk", "batch").get(index=crypto.blind_index(text))
-    return PermanentError(
-        f"The key of order {purchase.external_id} is in stock already: code {code.pk}, batch “{code.batch}” of"
-        f" {code.batch.product}. It was sold to us twice, and is not stored again: ask the marketplace for another key or"
-        " the money, then press “Give up”",
-        kind="duplicate",
-    )
 
 
 def _nothing(purchase: Purchase) -> None:

@@ -1,5 +1,6 @@
 """Buying a code: each step leaves what the next one needs, and money and keys move once."""
 
+import base64
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django_q.models import OrmQ
 
 import inventory.tasks
-from inventory import buying, codes, purchasing
+from inventory import bought_keys, buying, codes, kinds, purchasing
 from inventory.models import Batch, Code, Purchase
 from marketplaces import outgoing
 from marketplaces.exceptions import TemporaryError
@@ -408,14 +409,29 @@ def test_the_answer_is_kept_when_it_cannot_be_read(shop, monkeypatch, caplog):
     assert theirs.reads == 1
 
 
-def test_a_key_that_is_a_file_is_kept_as_it_came(shop):
+def test_a_key_that_is_a_file_is_stored_as_a_file(shop):
     """G2A-T22."""
     shop.desk.sandbox.catalogue.products[PRODUCT].is_file = True
     shop.order(1)
     shop.wait()
     (theirs,) = shop.theirs.all.values()
-    assert (shop.purchase.state, shop.purchase.failure) == (State.NEEDS_ATTENTION, "file")
-    assert theirs.key in shop.purchase.answer
+    code = Code.objects.get()
+    (content,) = codes.contents([code.pk]).values()
+    assert (code.kind, content.kind, shop.purchase.stage) == ("file", "file", Stage.STORED)
+    assert kinds.parts(content.text) == {"name": "key.bin", "mime_type": "application/octet-stream", "data": theirs.key}
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "data"),
+    [
+        (base64.b64encode(b"\x89PNG..").decode(), "key.png", b"\x89PNG.."),
+        (base64.b64encode(b"%PDF-1.7").decode(), "key.pdf", b"%PDF-1.7"),
+        ("https://keys.example/1?a=b", "key.txt", b"https://keys.example/1?a=b"),
+    ],
+)
+def test_a_file_is_known_by_its_beginning_and_a_link_is_kept_as_it_is(content, name, data):
+    found = kinds.parts(bought_keys._file(content))
+    assert (found["name"], base64.b64decode(found["data"])) == (name, data)
 
 
 def test_a_key_that_is_in_stock_already_is_never_dropped_in_silence(shop):
