@@ -141,7 +141,7 @@ class PurchaseAdmin(EvidenceAdmin):
 
     list_display = (
         "__str__", "account", "product", badge("stage", STAGES), badge("state", OUTGOING, "work"), price("price"),
-        price("max_price", "ceiling"), short("last_error", "problem", 80), "requested_by", age("created_at", "ordered"),
+        price("max_price", "ceiling"), short("last_error", "problem", 40), age("created_at", "ordered"),
     )  # fmt: skip
     list_filter = (
         ("stage", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
