@@ -45,6 +45,7 @@ NAVIGATION = [
             _page("Offers", "sell", "inventory.offer"),
             _page("Codes", "key", "inventory.code"),
             _page("Uploaded codes", "cloud_upload", "inventory.upload"),
+            _page("Purchases", "shopping_cart", "inventory.purchase"),
             _page("Batches", "package_2", "inventory.batch"),
             _page("Suppliers", "local_shipping", "inventory.supplier"),
             _page("Holds", "lock_clock", "inventory.hold"),

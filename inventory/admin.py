@@ -31,6 +31,7 @@ from backoffice.admin import (
     short,
 )
 from inventory import (
+    buying_admin,  # noqa: F401  (registers its pages)
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
     pricing,

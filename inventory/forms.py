@@ -1,9 +1,21 @@
 """What an action on stock asks before it works."""
 
-from django import forms
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from decimal import Decimal
+from typing import Any
 
-from inventory.models import Code
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from backoffice import money
+from inventory import products
+from inventory.models import CURRENCY_HELP, Code, Product
+from inventory.purchasing import MOST_AT_ONCE
+from marketplaces.types import RemoteProduct
 
 
 class WithdrawForm(forms.Form):
@@ -35,3 +47,50 @@ class ItemIdForm(forms.Form):
         label="Its id there", max_length=100, required=False, widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
         help_text="With it the code is watched, and can be taken back from here. Empty if it is not shown.",
     )  # fmt: skip
+
+
+class BuyForm(forms.Form):
+    """How many codes to buy, for how much at most, for which product of ours."""
+
+    quantity = forms.IntegerField(
+        label="How many", min_value=1, max_value=MOST_AT_ONCE,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
+    )  # fmt: skip
+    max_price = forms.DecimalField(
+        label="Ceiling for one", min_value=Decimal("0.01"), max_digits=12, decimal_places=2,
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01"}),
+        help_text="The cheapest is bought, and none for more than this.",
+    )  # fmt: skip
+    currency = forms.RegexField(
+        r"^[A-Z]{3}$", widget=UnfoldAdminTextInputWidget(), help_text=CURRENCY_HELP,
+        error_messages={"invalid": "It takes three capital letters, such as EUR."},
+    )  # fmt: skip
+    sku = forms.CharField(
+        label="Our product", max_length=100, widget=UnfoldAdminTextInputWidget(),
+        help_text="The SKU that the codes go into stock as.",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, remote: RemoteProduct, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.remote = remote
+
+    def clean_sku(self) -> Product:
+        try:
+            return products.by_sku(self.cleaned_data["sku"].strip())
+        except products.UnknownSku as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_quantity(self) -> int:
+        quantity, available = int(self.cleaned_data["quantity"]), self.remote.available
+        if available is not None and quantity > available:
+            raise forms.ValidationError(f"Only {available:,} are in stock there.")
+        return quantity
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        lowest, ceiling = self.remote.price, data.get("max_price")
+        is_comparable = self.remote.currency in ("", data.get("currency"))
+        if lowest is not None and ceiling is not None and is_comparable and lowest > ceiling:
+            shown = money.display(lowest, self.remote.currency)
+            self.add_error("max_price", f"The lowest price is {shown} now: none could be bought.")
+        return data

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, Upload, code_binding
+from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Purchase, Supplier, Upload, code_binding
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Reservation, ReservationLine
 
@@ -67,6 +67,13 @@ def product_row(number: int, on: Account) -> Offer:
         account=on, offer=offer, code_id=1000 * (number + 1) + 2, external_offer_id=offer.external_id, by="worker",
         external_id=f"item-{number}", status="back", note="Called back by worker.", withdrawn_at=timezone.now(),
     )  # fmt: skip
+    purchase = Purchase.objects.create(
+        account=on, product=product, external_product_id=f"p-{number}", external_id=f"80201019{number:06}", stage="key_read",
+        max_price="5", price="4.20", currency="EUR", requested_by="worker", state="needs_attention", failure="unreadable",
+        last_error="The answer with the key can't be read.",
+    )  # fmt: skip
+    purchase.answer = json.dumps({"key": f"{CODE}-bought-{number}"})
+    purchase.save(update_fields=["answer"])
     return offer
 
 

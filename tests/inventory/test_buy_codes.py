@@ -86,7 +86,7 @@ def test_a_key_that_is_lost_ends_with_1_and_is_not_bought_anew(shop):
     (lost,) = data["needs_attention"]
     assert (data["bought"], data["in_stock"], lost["stage"], lost["kind"], status) == (2, 1, "key_lost", "key_lost", 1)
     assert lost["order"] in lost["reason"]
-    assert "1 purchases need a person" in words
+    assert "purchases that need a person: 1" in words
 
     again = buy(quantity="2")
     assert (again.data["bought"], again.status, len(shop.theirs.all)) == (2, 1, 2)
@@ -145,4 +145,4 @@ def test_it_gives_up_waiting_when_nothing_moves(shop, monkeypatch):
     shop.desk.sandbox.options["complete_seconds"] = 10**6
     data, status, words = buy(quantity="1")
     assert (data["bought"], data["in_stock"], status) == (1, 0, 1)
-    assert "still under way; the workers go on" in words
+    assert "still under way: 1; the workers go on" in words

@@ -192,7 +192,7 @@ def _report(done: Progress, problem: str) -> Report:
         *(f"Needs a person: purchase {row['purchase']}: {row['reason']}" for row in attention),
     ]
     if attention:
-        problem = f"{len(attention):,} purchases need a person{f'; {problem}' if problem else ''}"
+        problem = f"purchases that need a person: {len(attention):,}{f'; {problem}' if problem else ''}"
     elif done.waiting and not problem:
-        problem = f"{done.waiting:,} purchases are still under way; the workers go on with them"
+        problem = f"purchases still under way: {done.waiting:,}; the workers go on with them"
     return Report(data, lines, problem)
