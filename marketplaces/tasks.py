@@ -33,3 +33,7 @@ def prune() -> None:
 
 def recover_missed_events() -> None:
     recovery.recover_all()
+
+
+def recover_missed_events_of(account_id: str, since_ms: int) -> None:
+    recovery.go_on_from(account_id, since_ms)
