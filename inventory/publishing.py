@@ -140,7 +140,11 @@ def _create(offer: Offer, service: MarketplaceService) -> Again | None:
     content = wanted(offer)
     found = service.find_offer(content) if offer.must_look else None
     if found is not None and Offer.objects.filter(account=offer.account, external_id=found.external_id).exists():
-        found = None
+        raise PermanentError(
+            f"An offer may have been created for “{offer}”, and the one like it that is found there ({found.external_id}) has"
+            " a row of its own. Look there: enter the new one's id here, or, if there is none, delete this row",
+            kind="conflict",
+        )
     remote = found or service.create_offer(content)
     if found is not None or remote.was_there:
         offer.external_id = remote.external_id

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from contextlib import nullcontext
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -12,13 +13,16 @@ from django.utils.module_loading import import_string
 from backoffice import logs, queue
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
-from marketplaces.exceptions import Unsupported
+from marketplaces.exceptions import NotFound, TemporaryError, Unsupported
 from marketplaces.models import Account, Outgoing, WebhookEvent
 from marketplaces.outgoing import Done
 from marketplaces.shop import Shop
 from marketplaces.types import Call, Notice, Reply
 
 log = logging.getLogger(__name__)
+
+# How long what an event speaks of may be missing at its marketplace before the event is taken for made up.
+LAG, LAG_LOOK_SECONDS = timedelta(minutes=5), 30.0
 
 
 def shop_for(account: Account) -> Shop:
@@ -134,6 +138,11 @@ def process(pk: int) -> bool:
             account.service().process(stored_call(event), shop_for(account))
         except Unsupported as error:  # it is kept and shown, and there is nothing to try again
             return Done(str(error), failure="unsupported")
+        except NotFound as error:
+            # What it speaks of may be so new that the marketplace's own reads lag behind its events.
+            if timezone.now() - event.received_at > LAG:
+                raise
+            raise TemporaryError(str(error), kind=error.kind, retry_after=LAG_LOOK_SECONDS) from error
         return None
 
     return outgoing.run(WebhookEvent, pk, work)

@@ -278,8 +278,13 @@ def _storable(text: str) -> str:
 
 
 def _never_arrived(error: requests.RequestException) -> bool:
-    """True when no byte of the request can have reached the other side."""
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.SSLError):
+    """True when no byte of the request can have reached the other side.
+
+    Of errors in TLS only a refused certificate is one: others come in the middle of an answer, too.
+    """
+    if isinstance(error, requests.exceptions.SSLError):
+        return "CERTIFICATE_VERIFY_FAILED" in repr(error)
+    if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
     return isinstance(error, requests.exceptions.ConnectionError) and "NewConnectionError" in repr(error)
 

@@ -54,6 +54,9 @@ class Account(models.Model):
     trouble = models.TextField(blank=True, editable=False)
     trouble_since = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)
+    failing_since = models.DateTimeField(
+        null=True, editable=False, help_text="The marketplace can't be reached or has errors of its own; rows wait."
+    )
     refused_calls = models.PositiveIntegerField(default=0, editable=False)
     last_refused = models.TextField(blank=True, editable=False)
     last_refused_at = models.DateTimeField(null=True, editable=False)
@@ -150,11 +153,17 @@ class Account(models.Model):
         self.trouble, self.trouble_since = text, timezone.now()
         self.save(update_fields=["trouble", "trouble_since"])
 
-    def works(self) -> None:
-        """Note a success; cheap when nothing changed, since every delivery says it."""
-        now = timezone.now()
+    def is_failing(self) -> None:
+        """Note that the marketplace is out of reach, the first time it is."""
+        Account.objects.filter(pk=self.pk, failing_since=None).update(failing_since=timezone.now())
+
+    def works(self) -> bool:
+        """Note a success; cheap when nothing changed, since every delivery says it. True when it ends an outage."""
+        now, mine = timezone.now(), Account.objects.filter(pk=self.pk)
         stale = Q(last_success_at=None) | Q(last_success_at__lt=now - timedelta(seconds=30)) | ~Q(trouble="")
-        Account.objects.filter(stale, pk=self.pk).update(last_success_at=now, trouble="", trouble_since=None)
+        was_down = mine.exclude(failing_since=None).update(failing_since=None, last_success_at=now)
+        mine.filter(stale).update(last_success_at=now, trouble="", trouble_since=None)
+        return bool(was_down)
 
     @property
     def is_stopped(self) -> bool:
@@ -168,6 +177,8 @@ class Budget(models.Model):
 
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True)
     used_until = models.FloatField(default=0)
+    # Until then a delivery waits for its requests, and everybody else waits for the delivery.
+    wanted_until = models.FloatField(default=0)
 
 
 class ApiCall(models.Model):
@@ -210,6 +221,8 @@ class Outgoing(models.Model):
     next_try_at = models.DateTimeField(null=True, blank=True)
     in_flight_since = models.DateTimeField(null=True, blank=True)
     asked_again = models.BooleanField(default=False, editable=False)
+    # A call may have been made without an answer. Only a recorded outcome clears it, no wish and no person.
+    outcome_unknown = models.BooleanField(default=False, editable=False)
     failure = models.CharField(max_length=40, blank=True)
     last_error = models.TextField(blank=True)
 

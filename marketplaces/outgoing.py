@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from django.apps import apps
 from django.db import transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import timezone
@@ -32,9 +33,12 @@ Row = TypeVar("Row", bound=Outgoing)
 State = Outgoing.State
 
 PUMP = "marketplaces.tasks.pump"
-MAX_ATTEMPTS = 8
+# An outage is waited out for a day: what it leaves undone must not become people's work. What nobody foresaw is not.
+MAX_ATTEMPTS, MAX_SURPRISES = 150, 8
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 600.0
-LOOK_AFTER = timedelta(seconds=10)
+LOOK_AFTER_SECONDS = 10.0
+UNAVAILABLE, BUDGET = "unavailable", "budget"
+REFUSED = ("permission", "authentication")
 # Longer than a task may run, so that a row still in flight then has lost its worker.
 LOST_AFTER = timedelta(seconds=75)
 # What is due for longer than this has lost its wake-up.
@@ -93,7 +97,7 @@ def claim(model: type[Row], pk: object) -> Row | None:
             row.next_try_at = now + TROUBLE_PAUSE
             row.save(update_fields=["next_try_at"])
             return None
-        row.must_look = row.state == State.UNKNOWN
+        row.must_look = row.outcome_unknown
         row.state, row.in_flight_since, row.asked_again = State.IN_FLIGHT, now, False
         row.attempts += 1
         row.save(update_fields=["state", "in_flight_since", "asked_again", "attempts"])
@@ -102,44 +106,56 @@ def claim(model: type[Row], pk: object) -> Row | None:
 
 def succeeded(row: Outgoing, outcome: Outcome = None) -> None:
     """Record that the work is done, or when it goes on. A row that was asked for again meanwhile stays due."""
-    row.account.works()
     match outcome:
         case Again(at=at, because=because, is_unknown=is_unknown):
             state = State.UNKNOWN if is_unknown else State.DUE
-            _record(row, state=state, next_try_at=at, attempts=0, failure="", last_error=because)
+            _record(row, state, next_try_at=at, last_error=because, outcome_unknown=is_unknown)
         case Done(because=because, failure=failure):
-            _record(row, state=State.DONE, next_try_at=None, attempts=0, failure=failure, last_error=because)
+            _record(row, State.DONE, failure=failure, last_error=because)
         case None:
-            _record(row, state=State.DONE, next_try_at=None, attempts=0, failure="", last_error="")
+            _record(row, State.DONE)
+    if row.account.works():
+        resume(row.account)
 
 
 def failed(row: Outgoing, error: Exception) -> None:
     """Record a failure with its reason and its next try, or hand the row to a person."""
-    state = State.UNKNOWN if row.must_look else State.DUE
-    next_try_at: datetime | None = timezone.now() + pause(row.attempts, error)
-    attempts = row.attempts
+    attempts, most, outcome_unknown = row.attempts, MAX_ATTEMPTS, row.must_look
+    gives_up = False
     match error:
         case BudgetSpent():
             attempts -= 1
+        case ConfigurationError(kind="permission"):
+            gives_up = True  # it may be this object alone that we may not touch: others go on
         case ConfigurationError():
             attempts -= 1
             row.account.has_trouble(str(error))
         case UnknownOutcome():
-            state = State.UNKNOWN
+            outcome_unknown = True
         case PermanentError():
-            state = State.NEEDS_ATTENTION
+            gives_up = True
         case TemporaryError():
             pass
         case _:
+            most, outcome_unknown = MAX_SURPRISES, True
             log.exception("%s %s failed", row._meta.label, row.pk)
-    if attempts >= MAX_ATTEMPTS:
-        state = State.NEEDS_ATTENTION
-    if state == State.NEEDS_ATTENTION:
-        next_try_at = None
-    kind = getattr(error, "kind", "") or type(error).__name__
+    if getattr(error, "kind", "") == UNAVAILABLE:
+        row.account.is_failing()
+    state = State.UNKNOWN if outcome_unknown else State.DUE
+    next_try_at: datetime | None = timezone.now() + pause(row.attempts, error)
+    if gives_up or attempts >= most:
+        state, next_try_at = State.NEEDS_ATTENTION, None
     # Only our own errors are known to hold no secret; of others the log has the traceback, the row just the name.
-    text = str(error) if isinstance(error, MarketplaceError) else f"{type(error).__name__}; see the log"
-    _record(row, state=state, next_try_at=next_try_at, attempts=attempts, failure=kind, last_error=text)
+    is_ours = isinstance(error, MarketplaceError)
+    _record(
+        row,
+        state,
+        next_try_at=next_try_at,
+        attempts=attempts,
+        failure=getattr(error, "kind", "") or type(error).__name__,
+        last_error=str(error) if is_ours else f"{type(error).__name__}; see the log",
+        outcome_unknown=outcome_unknown,
+    )
 
 
 def pause(attempts: int, error: Exception) -> timedelta:
@@ -149,14 +165,20 @@ def pause(attempts: int, error: Exception) -> timedelta:
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:
         return timedelta(seconds=retry_after)
-    if isinstance(error, UnknownOutcome):
-        return LOOK_AFTER
-    seconds = min(FIRST_PAUSE * 2 ** max(attempts - 1, 0), LONGEST_PAUSE)
+    first = LOOK_AFTER_SECONDS if isinstance(error, UnknownOutcome) else FIRST_PAUSE
+    seconds = min(first * 2 ** min(max(attempts - 1, 0), 20), LONGEST_PAUSE)
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 
 def _record(
-    row: Outgoing, *, state: str, next_try_at: datetime | None, attempts: int, failure: str, last_error: str
+    row: Outgoing,
+    state: str,
+    *,
+    next_try_at: datetime | None = None,
+    attempts: int = 0,
+    failure: str = "",
+    last_error: str = "",
+    outcome_unknown: bool = False,
 ) -> None:
     # in_flight_since is the fence: a worker that was believed dead must not overwrite who took its place.
     mine = type(row)._default_manager.filter(pk=row.pk, state=State.IN_FLIGHT, in_flight_since=row.in_flight_since)
@@ -167,6 +189,7 @@ def _record(
             attempts=attempts,
             failure=failure,
             last_error=last_error,
+            outcome_unknown=outcome_unknown,
             in_flight_since=None,
             asked_again=False,
         )
@@ -222,7 +245,7 @@ def try_again(row: Row) -> bool:
     with transaction.atomic():
         rows = type(row)._default_manager.filter(pk=row.pk).exclude(state=State.IN_FLIGHT)
         fresh = rows.update(
-            state=Case(When(state=State.UNKNOWN, then=Value(State.UNKNOWN.value)), default=Value(State.DUE.value)),
+            state=Case(When(outcome_unknown=True, then=Value(State.UNKNOWN.value)), default=Value(State.DUE.value)),
             next_try_at=timezone.now(),
             attempts=0,
         )
@@ -235,7 +258,7 @@ def sweep(model: type[Row]) -> int:
     """Find rows that lost their worker or wake-up, and wake workers for them; returns how many. Safe to repeat."""
     now = timezone.now()
     lost = model._default_manager.filter(state=State.IN_FLIGHT, in_flight_since__lt=now - LOST_AFTER)
-    lost.update(state=State.UNKNOWN, next_try_at=now, in_flight_since=None)
+    lost.update(state=State.UNKNOWN, next_try_at=now, in_flight_since=None, outcome_unknown=True)
     due = waiting(model).filter(Q(next_try_at=None) | Q(next_try_at__lte=now - GRACE))
     pks = list(due.order_by("next_try_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
     wake_all(model._default_manager.filter(pk__in=pks))
@@ -250,3 +273,27 @@ def waiting(model: type[Row]) -> QuerySet[Row]:
 def waiting_of(model: type[Row], account: Account) -> QuerySet[Row]:
     """The same for one account, in the order in which they are due."""
     return waiting(model).filter(Q(("account", account))).order_by("next_try_at")
+
+
+def resume(account: Account) -> int:
+    """Go on with an account's rows after it was mended or came back; returns how many. Safe to repeat.
+
+    What waits after a failure is due now, and what its marketplace had refused to the account is tried once more.
+    """
+    count = 0
+    with transaction.atomic():
+        for model in (model for model in apps.get_models() if issubclass(model, Outgoing)):
+            mine = model._default_manager.filter(Q(("account", account)))
+            waits = Q(state__in=[State.DUE, State.UNKNOWN], next_try_at__gt=timezone.now()) & ~Q(
+                failure__in=["", BUDGET]
+            )
+            refused = Q(state=State.NEEDS_ATTENTION, failure__in=REFUSED)
+            pks = list(mine.filter(waits | refused).values_list("pk", flat=True))
+            rows = model._default_manager.filter(pk__in=pks)
+            count += rows.update(
+                state=Case(When(outcome_unknown=True, then=Value(State.UNKNOWN.value)), default=Value(State.DUE.value)),
+                next_try_at=timezone.now(),
+                attempts=0,
+            )
+            wake_all(rows)
+    return count

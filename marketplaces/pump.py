@@ -21,7 +21,6 @@ from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing, Pump
 TURN_SECONDS = 0.5
 # Longer than a task may run: a lease that is still there then belongs to a dead worker.
 LEASE = timedelta(seconds=75)
-BUDGET = "budget"
 
 
 def turn(kind: str, account_id: str) -> int:
@@ -56,7 +55,7 @@ def _work(model: type[Outgoing], account: Account) -> tuple[int, datetime]:
         run(pk)
         done += 1
         row = model._default_manager.get(pk=pk)
-        if row.failure == BUDGET and row.next_try_at:
+        if row.failure == outgoing.BUDGET and row.next_try_at:
             return done, row.next_try_at
     return done, timezone.now()
 

@@ -44,7 +44,7 @@ def test_a_delivery_still_gets_through_where_the_catalogue_has_to_wait():
     account = make.account()
     with time_machine.travel(1_800_000_000, tick=False):
         granted = sum(not take(account, urgency=Urgency.CATALOGUE) for _ in range(10))
-        assert granted == 2
+        assert granted == 1
         assert take(account, urgency=Urgency.DELIVERY) == 0
 
 
@@ -77,6 +77,43 @@ def test_a_clock_that_is_put_back_delays_by_a_minute_at_the_most():
         assert take(account) == pytest.approx(31, abs=0.1)
     with time_machine.travel(1_800_000_000 - 10_000, tick=False):
         assert take(account) == 0
+
+
+@pytest.mark.smoke
+@pytest.mark.django_db
+def test_pushes_without_end_leave_room_for_a_delivery():
+    """Two reads and one lot, granted at once however many pushes knock."""
+    account = make.account()
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        for _ in range(50):
+            take(account, urgency=Urgency.STOCK)
+            take(account, urgency=Urgency.PRICE)
+            assert take(account, requests=3) == 0
+            clock.shift(3)
+
+
+@pytest.mark.django_db
+def test_a_delivery_that_has_to_wait_is_the_next_one():
+    account = make.account()
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        for _ in range(3):
+            take(account)
+        wait = take(account, requests=5)
+        assert wait == pytest.approx(3, abs=0.01)
+        clock.shift(1)
+        assert take(account, urgency=Urgency.STOCK) > 0, "it would put the delivery off"
+        clock.shift(wait - 1)
+        assert take(account, requests=5) == 0
+
+
+@pytest.mark.django_db
+def test_a_delivery_that_never_comes_back_keeps_nobody_out_for_long():
+    account = make.account()
+    with time_machine.travel(1_800_000_000, tick=False) as clock:
+        take(account, requests=5)
+        take(account, requests=5)
+        clock.shift(budget.LONGEST_WANT + 1)
+        assert take(account, urgency=Urgency.STOCK) == 0
 
 
 @pytest.mark.postgres

@@ -112,6 +112,8 @@ def test_an_invented_order_makes_none_here(shop):
     """G2G-T46: a forged body with valid headers."""
     shop.forge("order.api_delivery", {"order_id": "1", "delivery_summary": {"delivery_id": "D1", "requested_qty": 5}})
     shop.desk.settle()
+    assert WebhookEvent.objects.get().state == State.DUE, "it may be new: the marketplace's reads may lag"
+    shop.desk.advance(400)
 
     event = WebhookEvent.objects.get()
     assert (event.state, event.failure) == (State.NEEDS_ATTENTION, "not_found")

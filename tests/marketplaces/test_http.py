@@ -5,7 +5,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+import requests
+from requests.adapters import BaseAdapter
 
+from marketplaces import http
 from marketplaces.exceptions import BudgetSpent, ConfigurationError, TemporaryError, UnknownOutcome
 from marketplaces.http import Client, unsafe_address
 from marketplaces.types import Urgency
@@ -85,6 +88,32 @@ def test_a_write_that_never_arrived_is_temporary(records):
 
     with pytest.raises(TemporaryError, match="could not be reached"):
         client.send("X-01", "POST", "/", payload={}, is_write=True)
+
+
+@pytest.mark.parametrize(
+    ("error", "arrived"),
+    [
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", False),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", True),
+        ("[SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] bad record", True),
+    ],
+)
+def test_of_errors_in_tls_only_a_refused_certificate_means_that_nothing_was_sent(records, error, arrived):
+    """Others come in the middle of an answer, too: the work may be done."""
+
+    class Torn(BaseAdapter):
+        def send(self, request, **options):
+            raise requests.exceptions.SSLError(error)
+
+        def close(self):
+            pass
+
+    http.mount("http://torn.test", Torn())
+    try:
+        with pytest.raises(UnknownOutcome if arrived else TemporaryError):
+            make_client("http://torn.test", records).send("X-01", "POST", "/", payload={}, is_write=True)
+    finally:
+        http.unmount("http://torn.test")
 
 
 def test_amounts_never_become_binary_floats(client):

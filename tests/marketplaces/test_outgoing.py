@@ -77,7 +77,8 @@ def test_of_two_who_claim_at_once_one_gets_the_row():
         (UnknownOutcome("silence"), State.UNKNOWN, 1),
         (NotFound("gone", kind="not_found"), State.NEEDS_ATTENTION, 1),
         (ConfigurationError("bad key"), State.DUE, 0),
-        (RuntimeError("secret in a message"), State.DUE, 1),
+        (RuntimeError("secret in a message"), State.UNKNOWN, 1),
+        (ConfigurationError("not yours", kind="permission"), State.NEEDS_ATTENTION, 1),
     ],
 )
 def test_each_error_says_what_happens_next(row, error, state, attempts):
@@ -207,3 +208,61 @@ def test_the_pause_doubles_and_is_bounded():
     assert 1.6 <= pauses[0] <= 2.4
     assert all(later > earlier for earlier, later in pairwise(pauses[:6]))
     assert max(pauses) <= outgoing.LONGEST_PAUSE * 1.2
+
+
+def test_what_nobody_foresaw_ends_with_a_person_soon(row):
+    for _ in range(outgoing.MAX_SURPRISES):
+        later(row, 1)
+        outgoing.run(Offer, row.pk, fail_with(RuntimeError("a bug")))
+
+    row.refresh_from_db()
+    assert row.state == State.NEEDS_ATTENTION
+
+
+@pytest.mark.parametrize("wish", [lambda row: outgoing.mark_due(Offer.objects.all()), outgoing.try_again])
+def test_no_wish_makes_an_unknown_outcome_forgotten(row, wish):
+    """Not even after a person had it: what may have been done is looked for before it is repeated."""
+    outgoing.run(Offer, row.pk, fail_with(UnknownOutcome("silence")))
+    later(row, 1)
+    outgoing.run(Offer, row.pk, fail_with(NotFound("the look failed")))
+    row.refresh_from_db()
+    assert row.state == State.NEEDS_ATTENTION
+
+    wish(row)
+    looked = []
+    outgoing.run(Offer, row.pk, lambda claimed: looked.append(claimed.must_look))
+
+    assert looked == [True]
+    row.refresh_from_db()
+    assert not row.outcome_unknown
+
+
+def test_a_marketplace_that_comes_back_has_what_waited_for_it_at_once(row):
+    other = make.offer(None, row.account, state=State.DUE)
+    down = TemporaryError("busy", kind="unavailable")
+    for _ in range(12):
+        Offer.objects.update(next_try_at=timezone.now() - timedelta(seconds=1))
+        outgoing.run(Offer, row.pk, fail_with(down))
+        outgoing.run(Offer, other.pk, fail_with(down))
+    row.refresh_from_db()
+    row.account.refresh_from_db()
+    assert row.state == State.DUE
+    assert row.next_try_at > timezone.now() + timedelta(minutes=5)
+    assert row.account.failing_since
+
+    later(other, 1)
+    assert outgoing.run(Offer, other.pk, lambda claimed: None)
+
+    row.refresh_from_db()
+    row.account.refresh_from_db()
+    assert row.next_try_at <= timezone.now()
+    assert row.account.failing_since is None
+    assert OrmQ.objects.filter(lock__lte=timezone.now()).exists()
+
+
+def test_what_was_refused_to_the_account_is_tried_again_when_the_account_is_mended(row):
+    outgoing.run(Offer, row.pk, fail_with(ConfigurationError("not yours", kind="permission")))
+
+    assert outgoing.resume(row.account) == 1
+    row.refresh_from_db()
+    assert row.state == State.DUE

@@ -45,7 +45,7 @@ def test_a_turn_ends_when_the_budget_is_spent_and_the_next_is_planned_for_then(g
     assert spent.count() == 1
     assert ApiCall.objects.count() < 6
     planned = Pump.objects.get().planned_at
-    assert planned == spent.get().next_try_at > timezone.now() + timedelta(seconds=5)
+    assert planned == spent.get().next_try_at > timezone.now() + timedelta(seconds=3)
     assert OrmQ.objects.get().lock == planned
 
 

@@ -147,7 +147,7 @@ def test_a_request_for_an_invented_delivery_sends_nothing(shop):
     shop.desk.advance(5)
     shop.forge("order.api_delivery", {"order_id": order_id, "offer_id": shop.offer.external_id,
                "delivery_summary": {"delivery_id": "D999", "requested_qty": 2}})  # fmt: skip
-    shop.desk.settle()
+    shop.desk.advance(400)
 
     event = WebhookEvent.objects.get(kind="order.api_delivery")
     assert (event.state, event.failure) == (Outgoing.State.NEEDS_ATTENTION, "not_found")

@@ -43,6 +43,7 @@ def test_failed_events_are_due_again_and_workers_are_woken(account):
 
 def test_what_may_have_been_done_is_still_looked_at_first(account):
     event(account, "unsure", "unknown", failure="unavailable")
+    WebhookEvent.objects.update(outcome_unknown=True)
     outcome("replay_events")
     assert WebhookEvent.objects.get().state == "unknown"
 
