@@ -184,6 +184,13 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
     buttons: Sequence[str] = ()
     page_only: Sequence[str] = ()
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Let each form post what it showed, too: what a worker wrote after that is no change of the user's."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and not db_field.many_to_many:
+            field.show_hidden_initial = True
+        return field
+
     def get_buttons(self, request: HttpRequest, row: Any) -> Sequence[str]:
         """Name the buttons that make sense for this row now."""
         return self.buttons
@@ -271,7 +278,10 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
         self.message_user(request, text.format(rows=rows), messages.SUCCESS if count else messages.WARNING)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Write what the form changed and nothing else: a worker may have written other columns meanwhile."""
+        """Write what the user changed against what the form showed, and nothing else.
+
+        A worker may have written other columns meanwhile, also between the page's showing and its saving.
+        """
         if not change:
             super().save_model(request, obj, form, change)
             return

@@ -127,6 +127,10 @@ class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
     def open(self, sealed: bytes, row: models.Model) -> Any:
         return json.loads(decrypt(sealed, self.binding(row)))
 
+    def seal(self, value: Any, row: models.Model) -> Sealed:
+        """Seal a value for this column of this row, to be written by an UPDATE that names its condition."""
+        return Sealed(encrypt(json.dumps(value).encode(), self.binding(row)))
+
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Sealed | None:
         return None if value is None else Sealed(value)
 
@@ -134,7 +138,7 @@ class EncryptedField(models.BinaryField):  # type: ignore[type-arg]
         value = model_instance.__dict__.get(self.attname)
         if value is None or isinstance(value, Sealed):
             return value
-        return Sealed(encrypt(json.dumps(value).encode(), self.binding(model_instance)))
+        return self.seal(value, model_instance)
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         if value is not None and not isinstance(value, Sealed):

@@ -2,9 +2,15 @@
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any
+from typing import Any, Protocol
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Writable(Protocol):
+    """A file, or a command's standard output."""
+
+    def write(self, text: str, /) -> object: ...
 
 
 def plain(value: object) -> str:
@@ -18,7 +24,7 @@ def plain(value: object) -> str:
     return ("'" if is_formula else "") + text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def write(out: IO[str], header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
+def write(out: Writable, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
     """Write header and rows as they come; returns how many rows there were."""
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(header)

@@ -1,11 +1,10 @@
-"""Products, their codes and their offers; and the stop button for an account's sales."""
+"""Products and their codes; and the stop button for an account's sales."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +17,6 @@ from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import (
-    OUTGOING,
     BaseAdmin,
     EvidenceAdmin,
     EvidenceInline,
@@ -26,7 +24,6 @@ from backoffice.admin import (
     answer,
     badge,
     link,
-    plain,
     price,
     short,
 )
@@ -34,13 +31,13 @@ from inventory import (
     buying_admin,  # noqa: F401  (registers its pages)
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
-    pricing,
+    offer_admin,  # noqa: F401  (registers its pages)
     publishing,
     stock,
 )
 from inventory.forms import WithdrawForm
 from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, Upload
-from inventory.upload_admin import CodeUploadInline, OfferUploads
+from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
 from marketplaces.models import Account
@@ -49,7 +46,6 @@ CODE_STATES = {
     "available": "success", "held": "info", "sent": "info", "uploaded": "info", "delivered": "primary",
     "returned": "warning", "faulty": "danger", "void": "danger", "expired": "warning",
 }  # fmt: skip
-SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
 
 # --- an account's sales can be stopped from here -------------------------------------------------------------
@@ -313,100 +309,3 @@ class CodeRevealAdmin(EvidenceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("code__sealed", "code__index")
-
-
-# --- offers --------------------------------------------------------------------------------------------------
-
-
-@admin.register(Offer)
-class OfferAdmin(OfferUploads):
-    """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
-
-    list_display = (
-        "name", "account", "product", price("price"), "earns", "wanted", plain("pushed_quantity", "pushed"),
-        plain("seen_quantity", "seen"), "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
-        "is_active", short("last_error", "problem", 40),
-    )  # fmt: skip
-    list_filter = (
-        ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), ("seen_status", ChoicesDropdownFilter),
-        ("product", AutocompleteSelectFilter), "is_active",
-    )  # fmt: skip
-    list_select_related = ("account", "product")
-    search_fields = ("external_id__startswith", "external_product_id__startswith", "product__sku__startswith")
-    search_help_text = "Beginning of the offer's id, the product's id or the SKU"
-    autocomplete_fields = ("account", "product")
-    ordering = ("-pk",)
-    readonly_fields = (
-        "earns", "buyer_sees", "state", "attempts", "next_try_at", "failure", "last_error",
-        "pushed_quantity", "pushed_at", "pushed",
-        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
-    )  # fmt: skip
-    fieldsets = (
-        (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
-        ("Wanted", {"fields": (
-            ("price", "currency"), ("earns", "buyer_sees"), "quantity", "is_active", "min_quantity", "low_stock_at",
-        )}),
-        ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
-        ("State", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
-        ("Uploaded codes", {"fields": ("its_uploads",)}),
-        ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
-        ("Seen", {"fields": ("seen_status", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen")}),
-    )  # fmt: skip
-    actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back")
-    buttons = ("push", "upload_codes", "take_codes_back")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Only what never reached the marketplace may go: the rest would sell on there without us."""
-        return obj is not None and not obj.external_id and bool(super().has_delete_permission(request, obj))
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        return (*self.readonly_fields, "account") if obj else self.readonly_fields
-
-    @display(description="offer", ordering="external_id")
-    def name(self, offer: Offer) -> str:
-        return offer.title or str(offer)
-
-    @display(description="we get", ordering="we_get")
-    def earns(self, offer: Offer) -> str:
-        return money.display(offer.we_get, offer.currency) if offer.simulated_price == offer.price else ""
-
-    @display(description="buyer pays")
-    def buyer_sees(self, offer: Offer) -> str:
-        return money.display(offer.buyer_pays, offer.currency) if offer.simulated_price == offer.price else ""
-
-    @display(description="wanted", ordering="quantity")
-    def wanted(self, offer: Offer) -> str:
-        return "follow stock" if offer.quantity is None else str(offer.quantity)
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        if form.changed_data and obj.product_id:
-            publishing.request(Offer.objects.filter(pk=obj.pk))
-        pricing.request_simulation(Offer.objects.filter(pk=obj.pk))
-
-    @admin.action(description="Ask what they earn", permissions=["change"])
-    def ask_earnings(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
-        count = pricing.request_simulation(queryset)
-        self.tell(
-            request, count, "{rows} asked about; the answers appear under “we get”. Others are known or can't be."
-        )
-
-    @admin.action(description="Push", permissions=["change"])
-    def push(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
-        count = publishing.request(queryset.exclude(product=None))
-        self.tell(request, count, "{rows} being pushed; “seen” shows the result. One without a product is left alone.")
-
-    @admin.action(description="Take off sale", permissions=["change"])
-    def take_off_sale(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
-        self.tell(request, self._switch(queryset, is_active=False), "{rows} being shown as out of stock.")
-
-    @admin.action(description="Put on sale", permissions=["change"])
-    def put_on_sale(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
-        self.tell(request, self._switch(queryset, is_active=True), "{rows} for sale; their stock is being pushed.")
-
-    def _switch(self, queryset: "QuerySet[Offer]", *, is_active: bool) -> int:
-        # By primary key, since the list's own filter may no longer hold after the change.
-        chosen = Offer.objects.filter(pk__in=list(queryset.exclude(product=None).values_list("pk", flat=True)))
-        with transaction.atomic():
-            chosen.update(is_active=is_active)
-            return publishing.request(chosen)

@@ -2,10 +2,11 @@
 
 import csv
 import secrets
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from marketplaces.exceptions import PermanentError
 from marketplaces.shop import CodeKind
 
 LONGEST_REASON = 300
+REVEALED_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -98,12 +100,34 @@ def reveal(code: Code, *, user: str, reason: str) -> str:
 
     Raises ValueError without a reason, or with one too long to be kept whole.
     """
-    reason = reason.strip()
-    if not user or not reason or len(reason) > LONGEST_REASON:
-        raise ValueError(f"A code is only shown to somebody, for a reason of 1 to {LONGEST_REASON} characters")
+    _check_reason(user, reason)
     with transaction.atomic():
-        CodeReveal.objects.create(code=code, user=user, reason=reason)
+        CodeReveal.objects.create(code=code, user=user, reason=reason.strip())
         return _open(code)
+
+
+def reveal_all(found: Iterable[Code], *, user: str, reason: str) -> Iterator[tuple[Code, str | None]]:
+    """Yield many codes in plain text, None for one that does not open; each is on record before it is shown.
+
+    Raises ValueError as reveal() does.
+    """
+    _check_reason(user, reason)
+    remaining = iter(found)
+    while lot := list(islice(remaining, REVEALED_AT_ONCE)):
+        CodeReveal.objects.bulk_create([CodeReveal(code=code, user=user, reason=reason.strip()) for code in lot])
+        for code in lot:
+            content = _content(code)
+            yield code, None if content is None else content.text
+
+
+def is_reason(text: str) -> bool:
+    """Whether the text can be kept as the reason why somebody saw a code."""
+    return 1 <= len(text.strip()) <= LONGEST_REASON
+
+
+def _check_reason(user: str, reason: str) -> None:
+    if not user or not is_reason(reason):
+        raise ValueError(f"A code is only shown to somebody, for a reason of 1 to {LONGEST_REASON} characters")
 
 
 def plaintexts(code_ids: Collection[int]) -> dict[int, str]:
@@ -152,6 +176,16 @@ def find(text: str) -> Code | None:
 
 
 __all__ = [
-    "Content", "ImportResult", "OtherTerms", "UnusableFile", "contents", "find", "import_codes", "mask", "plaintexts",
+    "Content",
+    "ImportResult",
+    "OtherTerms",
+    "UnusableFile",
+    "contents",
+    "find",
+    "import_codes",
+    "is_reason",
+    "mask",
+    "plaintexts",
     "reveal",
+    "reveal_all",
 ]  # fmt: skip

@@ -84,6 +84,18 @@ def request(offers: QuerySet[Offer]) -> int:
     return len(pks)
 
 
+def forget_id(offers: QuerySet[Offer]) -> int:
+    """Let go of what the offers are at the marketplace, so that the next push makes them anew; returns how many.
+
+    What was pushed and seen goes with it. An offer in flight is left alone: its worker is writing the id. Safe to repeat.
+    """
+    there = Offer.objects.filter(pk__in=offers.values("pk")).exclude(external_id="").exclude(state=State.IN_FLIGHT)
+    return there.update(
+        external_id="", job=None, pushing={}, pushed={}, pushed_quantity=None, pushed_at=None,
+        seen={}, seen_price=None, seen_quantity=None, seen_status="", seen_at=None,
+    )  # fmt: skip
+
+
 def push(pk: int) -> bool:
     """Push a due offer; False when it is not due. Safe to repeat: the newest wanted state is sent."""
     return outgoing.run(Offer, pk, _push)
@@ -112,7 +124,7 @@ def _push(offer: Offer) -> Again | None:
     except NotFound as error:
         _gone(offer)
         raise PermanentError(
-            f"Offer “{offer}” no longer exists there. To sell it again, clear its offer id and push it",
+            f"Offer “{offer}” no longer exists there. To sell it again, press “Forget the offer id” and push it",
             kind="not_found", operation=error.operation, status=error.status, request_id=error.request_id,
         ) from error  # fmt: skip
     return _sent(offer, content, remote)

@@ -12,13 +12,11 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
-from backoffice import queue
 from backoffice.crypto import CannotOpen
-from marketplaces import services
+from marketplaces import outgoing, services
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import ConfigurationError, MarketplaceError
 from marketplaces.models import Account, Outgoing
-from marketplaces.outgoing import SWEEP_LIMIT
 from marketplaces.types import Field, Health
 
 log = logging.getLogger(__name__)
@@ -194,9 +192,8 @@ def resume(account: Account) -> int:
             )
             pks = list(rows.values_list("pk", flat=True))
             count += model._default_manager.filter(pk__in=pks).update(next_try_at=now)
-            # The sweep wakes workers for the rest, a lot a minute.
-            for pk in pks[:SWEEP_LIMIT]:
-                queue.enqueue(model.task, pk)
+            # Of rows that each wake a worker the sweep takes the rest, a lot a minute; pumped ones need one wake-up.
+            outgoing.wake_all(model._default_manager.filter(pk__in=pks[: outgoing.SWEEP_LIMIT]))
     return count
 
 

@@ -162,7 +162,7 @@ class AccountAdmin(BaseAdmin):
         if not change:
             obj.save()
         elif form.changed_data:
-            obj.save(update_fields=[*AccountForm.Meta.fields, *WRITTEN])
+            obj.save(update_fields=[*(name for name in AccountForm.Meta.fields if name in form.changed_data), *WRITTEN])
             accounts.resume(obj)  # what was changed may have mended its trouble
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
@@ -201,8 +201,13 @@ class WebhookEventAdmin(EvidenceAdmin):
     def has_process_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("marketplaces.change_webhookevent"))
 
+    def get_buttons(self, request: HttpRequest, row: WebhookEvent) -> Sequence[str]:
+        return self.buttons if row.method else ()
+
     @display(description="body, masked")
     def masked_body(self, event: WebhookEvent) -> str:
+        if not event.method:
+            return "Erased: bodies are kept for 30 days after an event is done with."
         raw = event.body.encode("latin-1")
         try:
             body = json.loads(raw)
@@ -215,8 +220,10 @@ class WebhookEventAdmin(EvidenceAdmin):
 
     @admin.action(description="Process again", permissions=["process"])
     def process_again(self, request: HttpRequest, queryset: "QuerySet[WebhookEvent]") -> None:
-        count = sum(outgoing.try_again(event) for event in queryset)
-        self.tell(request, count, "{rows} will be processed again now; the state shows the result.")
+        count = sum(outgoing.try_again(event) for event in queryset.exclude(WebhookEvent.ERASED))
+        self.tell(
+            request, count, "{rows} will be processed again now; the state shows the result. Erased ones can't be."
+        )
 
 
 @admin.register(ApiCall)

@@ -291,7 +291,10 @@ class MarketplaceService:
         raise self._unsupported("report_units")
 
     def missed_events(self, since: datetime, until: datetime) -> Iterator[Call]:
-        """Read the marketplace's own log of what it sent us, as the calls it made. Safe to repeat."""
+        """Read the marketplace's own log of what it sent us, as the calls it made, the oldest first. Safe to repeat.
+
+        `received_at` of such a call is when it was sent, so that a walk that breaks off can go on from there.
+        """
         raise self._unsupported("missed_events")
 
     def _unsupported(self, operation: str) -> Unsupported:

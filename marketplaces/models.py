@@ -269,6 +269,9 @@ class WebhookEvent(Outgoing):
     happened_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(db_index=True)
 
+    # An event without a method was erased: its body, too, is gone.
+    ERASED = Q(method="")
+
     class Meta:
         verbose_name = "event"
         constraints = [models.UniqueConstraint(fields=["account", "event_id"], name="one_event_per_account_and_id")]

@@ -1,9 +1,6 @@
 """What staff do with codes and offers, and who may."""
 
-from contextlib import contextmanager
-
 import pytest
-from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 
@@ -148,122 +145,6 @@ def test_a_code_tells_where_it_went(shop, admin_client):
 
     assert "1700000000ORDER" in text
     assert "D0000000" in text
-
-
-# --- offers --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def offer(shop):
-    return Offer.objects.get(external_id="G00000000")
-
-
-def form_of(client, offer, **changed):
-    form = client.get(reverse("admin:inventory_offer_change", args=[offer.pk])).context["adminform"].form
-    values = {name: form[name].value() for name in form.fields}
-    values |= {
-        form[name].html_initial_name: value for name, value in values.items() if form[name].field.show_hidden_initial
-    }
-    return {name: value for name, value in (values | changed).items() if value is not None and value is not False}
-
-
-@contextmanager
-def while_saving(work):
-    """Do `work` after the form has read its row and before it is written."""
-
-    def receiver(**kwargs):
-        work()
-
-    pre_save.connect(receiver, sender=Offer)
-    try:
-        yield
-    finally:
-        pre_save.disconnect(receiver, sender=Offer)
-
-
-@pytest.mark.smoke
-def test_push_makes_offers_due(offer, admin_client):
-    response = act(admin_client, OFFERS, "push", offer)
-
-    offer.refresh_from_db()
-    assert offer.state == "due"
-    assert "1 offer being pushed" in says(response)
-
-
-def test_an_offer_without_a_product_is_not_pushed(offer, admin_client):
-    Offer.objects.update(product=None)
-
-    response = act(admin_client, OFFERS, "push", offer)
-
-    offer.refresh_from_db()
-    assert offer.state == "done"
-    assert "0 offers being pushed" in says(response)
-
-
-def test_offers_are_taken_off_sale_and_put_back(offer, admin_client):
-    act(admin_client, OFFERS, "take_off_sale", offer)
-    offer.refresh_from_db()
-    assert (offer.is_active, offer.state) == (False, "due")
-
-    Offer.objects.update(state="done")
-    act(admin_client, OFFERS + "?is_active__exact=0", "put_on_sale", offer)
-    offer.refresh_from_db()
-    assert (offer.is_active, offer.state) == (True, "due")
-
-
-@pytest.mark.parametrize("action", ["push", "take_off_sale", "put_on_sale"])
-def test_who_may_only_look_changes_no_offer(action, offer):
-    Offer.objects.update(is_active=action == "take_off_sale")
-
-    act(signed_in("inventory.view_offer"), OFFERS, action, offer)
-
-    offer.refresh_from_db()
-    assert (offer.is_active, offer.state) == (action == "take_off_sale", "done")
-
-
-@pytest.mark.smoke
-def test_saving_a_new_price_pushes_the_offer(offer, admin_client):
-    url = reverse("admin:inventory_offer_change", args=[offer.pk])
-
-    admin_client.post(url, form_of(admin_client, offer, price="12.50"))
-
-    offer.refresh_from_db()
-    assert (str(offer.price), offer.state) == ("12.5000", "due")
-
-
-def test_saving_nothing_pushes_nothing(offer, admin_client):
-    url = reverse("admin:inventory_offer_change", args=[offer.pk])
-
-    assert admin_client.post(url, form_of(admin_client, offer)).status_code == 302
-
-    offer.refresh_from_db()
-    assert offer.state == "done"
-
-
-def test_saving_does_not_undo_what_a_worker_wrote_meanwhile(offer, admin_client):
-    url = reverse("admin:inventory_offer_change", args=[offer.pk])
-    posted = form_of(admin_client, offer, price="12.50")
-
-    with while_saving(lambda: Offer.objects.update(pushed_quantity=7)):
-        admin_client.post(url, posted)
-
-    offer.refresh_from_db()
-    assert (str(offer.price), offer.pushed_quantity) == ("12.5000", 7)
-
-
-def test_an_offer_that_is_there_is_not_deleted_here(offer, admin_client):
-    url = reverse("admin:inventory_offer_delete", args=[offer.pk])
-
-    assert admin_client.get(url).status_code == 403
-
-
-def test_wanted_pushed_and_seen_stand_side_by_side(offer, admin_client):
-    Offer.objects.filter(pk=offer.pk).update(quantity=31, pushed_quantity=32, seen_quantity=33)
-
-    text = says(admin_client.get(OFFERS))
-
-    assert "follow stock" in text
-    assert text.index(">31<") < text.index(">32<") < text.index(">33<")
 
 
 # --- holding an account's sales ------------------------------------------------------------------------------

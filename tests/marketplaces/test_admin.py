@@ -30,7 +30,9 @@ def answers(account=None, **fields):
     form_class = type("Form", (AccountForm,), {"slug": "g2g"})
     form = form_class(instance=account) if account else form_class()
     values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
-    return {name: value for name, value in (values | fields).items() if value is not None and value is not False}
+    shown = {f"initial-{name}": values[name] for name in AccountForm.Meta.fields}
+    posted = values | shown | fields
+    return {name: value for name, value in posted.items() if value is not None and value is not False}
 
 
 def act(client, action, *accounts, **fields):

@@ -37,7 +37,9 @@ class Command(ReportingCommand):
         status = options["status"]
         if status not in STATUSES:
             raise Unusable(f'--status takes one of: {", ".join(STATUSES)}; not "{status}".')
-        events = WebhookEvent.objects.filter(STATUSES[status]).exclude(state=State.IN_FLIGHT)
+        events = (
+            WebhookEvent.objects.filter(STATUSES[status]).exclude(state=State.IN_FLIGHT).exclude(WebhookEvent.ERASED)
+        )
         if options["account"]:
             try:
                 events = events.filter(account=accounts.by_name(options["account"]))

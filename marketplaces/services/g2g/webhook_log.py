@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.utils import timezone
-
 from marketplaces.services.g2g import reading
 from marketplaces.services.g2g.line import Line
 from marketplaces.types import Call, Json
@@ -26,11 +24,14 @@ def read(line: Line, since: datetime, until: datetime) -> Iterator[Call]:
         asked = body | ({"after": after} if after else {})
         payload = line.call("G2G-19", "POST", "/logs/webhooks/search", payload=asked)
         entries = reading.rows(payload.get("results"))
-        for event in filter(None, map(event_of, entries)):
+        for entry in entries:
+            if (event := event_of(entry)) is None:
+                continue
+            since = _sent_at(entry) or since
             event_id = reading.ident(event.get("id"))
             if event_id not in seen:
                 seen |= {event_id} - {""}
-                yield _as_call(event)
+                yield _as_call(event, since)
         after = reading.text(payload.get("after"))
         if not entries or after in cursors:
             return
@@ -51,13 +52,17 @@ def event_of(entry: Json) -> Json | None:
     return {**{name: value for name, value in beside.items() if value}, **request}
 
 
-def _as_call(event: Json) -> Call:
-    """An event as the call that it was, or should have been."""
+def _sent_at(entry: Json) -> datetime | None:
+    return reading.when(entry.get("event_sent_at"))
+
+
+def _as_call(event: Json, sent_at: datetime) -> Call:
+    """An event as the call that it was, or should have been, at the time when it was sent."""
     return Call(
         method="POST",
         path="",
         query="",
         headers={"content-type": "application/json"},
         body=json.dumps(reading.as_sent(event)).encode(),
-        received_at=timezone.now(),
+        received_at=sent_at,
     )

@@ -20,8 +20,8 @@ def account():
 
 def event(account, event_id, state, at=NOON, failure=""):
     return WebhookEvent.objects.create(
-        account=account, event_id=event_id, kind="order.paid", body="{}", received_at=at, state=state, failure=failure,
-        attempts=8,
+        account=account, event_id=event_id, kind="order.paid", body="{}", method="POST", received_at=at, state=state,
+        failure=failure, attempts=8,
     )  # fmt: skip
 
 
