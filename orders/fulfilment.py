@@ -141,6 +141,8 @@ def _send_codes(delivery: Delivery) -> Again | None:
 
 def _needs_reading(delivery: Delivery) -> bool:
     is_fresh = delivery.checked_at is not None and timezone.now() - delivery.checked_at < FRESH
+    if delivery.status == Status.SHORT:  # it waited, and units may have been refunded meanwhile
+        return True
     return not is_fresh or delivery.must_look or _items(delivery).filter(~Q(sent_at=None)).exists()
 
 
@@ -352,6 +354,7 @@ def _send(
     to_send = [CodeToSend(content=plain[item.code_id], reference=item.reference) for item in lot]
     service.send_codes(delivery.order.external_id, delivery.external_id, to_send)
     DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(accepted_at=timezone.now())
+    _set_repeated(delivery, None)
     if delivery.submitted_at is None:
         delivery.submitted_at = timezone.now()
         delivery.save(update_fields=["submitted_at"])
