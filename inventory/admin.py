@@ -219,9 +219,9 @@ class CodeAdmin(EvidenceAdmin):
     ordering = ("-pk",)
     fields = ("product", "state", "kind", "batch", "hold", "cost_basis", "serial", "expires_at", "created_at")
     inlines: Sequence[Any] = (RevealInline, CodeUploadInline)
-    actions = ("withdraw", "sell_again", "reveal")
+    actions: Sequence[str] = ("withdraw", "sell_again", "reveal")
     buttons: Sequence[str] = ("reveal", "withdraw", "sell_again")
-    page_only = ("reveal",)
+    page_only: Sequence[str] = ("reveal",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("sealed", "index")

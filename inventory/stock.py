@@ -113,7 +113,8 @@ def hold(
         has = codes.count()
         if has > quantity:
             surplus = list(codes.order_by("-position").values_list("pk", flat=True)[: has - quantity])
-            Code.objects.filter(pk__in=surplus).update(state=State.AVAILABLE, hold=None)
+            # A delivery that takes from the hold at this moment keeps what it took.
+            Code.objects.filter(pk__in=surplus, hold=held, state=State.HELD).update(state=State.AVAILABLE, hold=None)
             changed(product_id)
         elif has < quantity:
             picked = _pick(product_id, quantity - has, held.pk)
@@ -127,10 +128,16 @@ def hold(
 
 def release(hold_id: int) -> int:
     """End a hold; its codes can be sold again. Returns how many. Safe to repeat."""
+    return _release(hold_id) or 0
+
+
+def _release(hold_id: int, *, over_by: datetime | None = None) -> int | None:
+    """Release a hold that is open, and over by then if that is asked; None when it is not."""
     with transaction.atomic():
-        held = Hold.objects.select_for_update(no_key=True).filter(pk=hold_id, released_at=None).first()
+        is_over = Q(until__lte=over_by) if over_by else Q()
+        held = Hold.objects.select_for_update(no_key=True).filter(is_over, pk=hold_id, released_at=None).first()
         if held is None:
-            return 0
+            return None
         freed = Code.objects.filter(hold=held, state=State.HELD).update(state=State.AVAILABLE, hold=None)
         held.released_at = timezone.now()
         held.save(update_fields=["released_at"])
@@ -140,7 +147,7 @@ def release(hold_id: int) -> int:
 
 
 def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[int]:
-    """Pick up to `quantity` codes for a delivery, those of the hold first; returns their ids.
+    """Pick up to `quantity` codes for a delivery, those of the hold first; returns their ids. None is past its date.
 
     They are `held` and belong to the caller, who records them in the same transaction. Not safe to repeat by itself.
     """
@@ -148,7 +155,10 @@ def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[
         from_hold: list[int] = []
         if hold_id is not None:
             held = Code.objects.select_for_update(no_key=True).filter(hold_id=hold_id, state=State.HELD)
-            from_hold = list(held.order_by("position").values_list("pk", flat=True)[:quantity])
+            today = timezone.now().date()
+            held.filter(expires_at__lt=today).update(state=State.EXPIRED, hold=None)
+            good = held.filter(Q(expires_at=None) | Q(expires_at__gte=today))
+            from_hold = list(good.order_by("position").values_list("pk", flat=True)[:quantity])
             Code.objects.filter(pk__in=from_hold).update(hold=None)
         picked = _pick(product_id, quantity - len(from_hold), None)
         if picked:
@@ -248,10 +258,8 @@ def _move(code_ids: Collection[int], sources: Collection[str], target: str) -> N
 
 def end_holds(now: datetime) -> int:
     """Release every hold whose time is up; returns how many. Safe to repeat and to run twice at once."""
-    over = Hold.objects.filter(released_at=None, until__lte=now).values_list("pk", flat=True)
-    for pk in over:
-        release(pk)
-    return len(over)
+    over = list(Hold.objects.filter(released_at=None, until__lte=now).values_list("pk", flat=True))
+    return sum(_release(pk, over_by=now) is not None for pk in over)  # one of them may be paid for by now
 
 
 def expire_codes(now: datetime) -> int:

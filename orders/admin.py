@@ -19,12 +19,16 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, answer, badge, in_lines, link, price, short
-from inventory.admin import CodeAdmin
-from inventory.models import Code
-from marketplaces import outgoing
 from marketplaces.models import ApiCall
 from marketplaces.types import DeliveryIssue
-from orders import fulfilment, reservations, timeline, topups
+from orders import (
+    code_admin,  # noqa: F401  (registers its page)
+    decisions,
+    fulfilment,
+    reservations,
+    timeline,
+    topups,
+)
 from orders.forms import ReportForm
 from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Reservation, ReservationLine
 
@@ -126,7 +130,8 @@ class OrderAdmin(EvidenceAdmin):
         return {"deliveries": _deliveries_table(row), "calls": _calls_table(row)}
 
     def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
-        is_open = Delivery.objects.filter(line__order=row).exclude(state=Delivery.State.DONE).exists()
+        deliveries = Delivery.objects.filter(line__order=row).select_related("line__order").defer("buyer_fields")
+        is_open = any(fulfilment.can_go_on(delivery) for delivery in deliveries)
         return [name for name, is_of_use in (("deliver_now", is_open), ("settle", row.is_disputed)) if is_of_use]
 
     def has_deliver_permission(self, request: HttpRequest) -> bool:
@@ -229,9 +234,9 @@ class DeliveryAdmin(EvidenceAdmin):
     search_help_text = "Beginning of the delivery's id"
     ordering = ("-pk",)
     inlines = (ItemInline,)
-    actions = ("deliver_now", "report")
-    buttons = ("report", "deliver_now")
-    page_only = ("report",)
+    actions = ("deliver_now", "report", "buyer_has_them", "never_arrived")
+    buttons = ("report", "deliver_now", "buyer_has_them", "never_arrived")
+    page_only = ("report", "buyer_has_them", "never_arrived")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("buyer_fields", "line__order__raw")
@@ -255,7 +260,9 @@ class DeliveryAdmin(EvidenceAdmin):
     def get_buttons(self, request: HttpRequest, row: Delivery) -> Sequence[str]:
         if topups.can_report(row):
             return ("report",)
-        return () if row.state == Delivery.State.DONE else ("deliver_now",)
+        if decisions.is_unanswered(row):
+            return ("buyer_has_them", "never_arrived")
+        return ("deliver_now",) if fulfilment.can_go_on(row) else ()
 
     def has_deliver_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.deliver_order"))
@@ -301,8 +308,18 @@ class DeliveryAdmin(EvidenceAdmin):
 
     @admin.action(description="Deliver now", permissions=["deliver"])
     def deliver_now(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
-        count = sum(outgoing.try_again(row) for row in queryset.exclude(state=Delivery.State.DONE))
+        count = sum(fulfilment.go_on(row) for row in queryset)
         self.tell(request, count, "A worker goes on with {rows} now; the order's timeline shows what comes of it.")
+
+    @admin.action(description="The buyer has them", permissions=["deliver"])
+    def buyer_has_them(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
+        count = sum(decisions.buyer_has_them(row, by=request.user.get_username()) for row in queryset)
+        self.tell(request, count, "The codes of {rows} count as arrived; a worker goes on with the rest.")
+
+    @admin.action(description="They never arrived: send the same again", permissions=["deliver"])
+    def never_arrived(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
+        count = sum(decisions.never_arrived(row, by=request.user.get_username()) for row in queryset)
+        self.tell(request, count, "A worker looks once more and sends the same codes of {rows} again.")
 
 
 @admin.register(OrderEvent)
@@ -362,35 +379,3 @@ class ReservationAdmin(EvidenceAdmin):
         return (
             link("admin:orders_order_change", str(reservation.order), reservation.order_id) if reservation.order else ""
         )
-
-
-# --- where a code went ---------------------------------------------------------------------------------------
-
-admin.site.unregister(Code)
-
-
-class CodeDeliveryInline(EvidenceInline):
-    model = DeliveryItem
-    fields = readonly_fields = (
-        "delivery_link", "order_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at", "returned_at",
-    )  # fmt: skip
-    verbose_name_plural = "delivered in"
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        rows = super().get_queryset(request).select_related("delivery__line__order", "code")
-        return rows.defer("delivery__buyer_fields", "code__sealed", "code__index", "delivery__line__order__raw")
-
-    @display(description="delivery")
-    def delivery_link(self, item: DeliveryItem) -> str:
-        return link("admin:orders_delivery_change", str(item.delivery), item.delivery_id)
-
-    @display(description="order")
-    def order_link(self, item: DeliveryItem) -> str:
-        return link("admin:orders_order_change", str(item.delivery.order), item.delivery.order.pk)
-
-
-@admin.register(Code)
-class TraceableCodeAdmin(CodeAdmin):
-    """The code's page, with the orders it went to, which the floor below knows nothing of."""
-
-    inlines = (*CodeAdmin.inlines, CodeDeliveryInline)

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from django.db import transaction
+
 from marketplaces.models import Account
 from marketplaces.types import RemoteOrder
 from orders import intake, timeline
@@ -25,8 +27,9 @@ def record_dispute(account: Account, hint: RemoteOrder, event_id: str, case_id: 
     codes = _codes_out(order)
     case = case_id or "without a number"
     text = f"The buyer reported a problem (case {case}): answer in the marketplace's own pages. {_told(codes)}"
-    if timeline.warn(order, "case", text, event_id=event_id, data={"case": case_id, "codes": codes}):
-        Order.objects.filter(pk=order.pk).update(is_disputed=True)
+    with transaction.atomic():  # an entry without its flag would keep the flag off for ever
+        if timeline.warn(order, "case", text, event_id=event_id, data={"case": case_id, "codes": codes}):
+            Order.objects.filter(pk=order.pk).update(is_disputed=True)
 
 
 def _codes_out(order: Order) -> list[int]:

@@ -5,17 +5,18 @@ when to look again. Where a code is stands in its item: picked, sent (it may hav
 any two statements and the next one goes on from the rows.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from backoffice.crypto import CannotOpen
 from inventory import codes, stock
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
-from marketplaces.exceptions import MarketplaceError, NotFound, PermanentError, TemporaryError, UnknownOutcome
+from marketplaces.exceptions import MarketplaceError, PermanentError, TemporaryError, UnknownOutcome
 from marketplaces.models import Account
 from marketplaces.outgoing import Again
 from marketplaces.types import (
@@ -24,9 +25,10 @@ from marketplaces.types import (
     DeliveryResult,
     OrderState,
     RemoteDelivery,
+    RemoteOrder,
     Urgency,
 )
-from orders import intake, pickup, results, timeline, topups
+from orders import intake, picking, pickup, results, timeline, topups
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 Status = Delivery.Status
@@ -35,34 +37,71 @@ State = Delivery.State
 # What was read this short a time ago need not be read again before codes leave.
 FRESH = timedelta(seconds=15)
 SHORT_AGAIN = timedelta(minutes=5)
+WOKEN_AT_ONCE = 500
 
 
 # --- what wakes a delivery -------------------------------------------------------------------------------------
 
 
 def delivery_changed(account: Account, order_id: str, delivery_id: str) -> None:
-    """The result of a delivery may be known: look now. Safe to repeat."""
+    """The result of a delivery may be known: look now. Safe to repeat.
+
+    One that is not known here, because its request comes later or a person made it there, changes its order at most.
+    Raises NotFound when there is no such order there.
+    """
     known = Delivery.objects.filter(account=account, line__order__external_id=order_id, external_id=delivery_id)
     delivery = known.first()
     if delivery is None:
-        raise NotFound(
-            f"The marketplace speaks of delivery {delivery_id} of order {order_id}, which is not known here",
-            kind="not_found",
-        )
-    if delivery.status in Delivery.OPEN:
-        outgoing.try_again(delivery)
+        intake.refresh(account, RemoteOrder(external_id=order_id))
+    elif delivery.status in Delivery.OPEN and not outgoing.try_again(delivery):
+        _wake(Delivery.objects.filter(pk=delivery.pk))  # who works on it now may have looked before this
 
 
 def deliver_now(order: Order) -> int:
     """A person asks to go on with an order; returns how many deliveries were woken. Safe to repeat."""
-    waiting = Delivery.objects.filter(line__order=order).exclude(state=State.DONE)
-    return sum(outgoing.try_again(delivery) for delivery in waiting)
+    deliveries = Delivery.objects.filter(line__order=order).select_related("line__order")
+    return sum(go_on(delivery) for delivery in deliveries)
+
+
+def can_go_on(delivery: Delivery) -> bool:
+    """Whether there is something to go on with: it is not done, or was stopped and its order may be delivered again."""
+    is_stopped = delivery.status == Status.STOPPED and results.may_be_delivered(delivery)
+    return delivery.state != State.DONE or is_stopped
+
+
+def go_on(delivery: Delivery) -> bool:
+    """A person asks to go on with a delivery; True when a worker was woken. Safe to repeat."""
+    if not can_go_on(delivery):
+        return False
+    if delivery.status == Status.STOPPED and results.may_be_delivered(delivery):
+        return intake.take_up_again(delivery)
+    return outgoing.try_again(delivery)
 
 
 def stock_came(product_id: int) -> int:
     """Wake the deliveries that wait for this product's stock; returns how many. Safe to repeat."""
-    short = Delivery.objects.filter(line__product=product_id, status=Status.SHORT, state=State.DUE)
-    return sum(outgoing.try_again(delivery) for delivery in short.order_by("requested_at")[:100])
+    of_product = Delivery.objects.filter(line__product=product_id)
+    woken = sum(_wake(page) for page in _pages(of_product.filter(status=Status.SHORT, state=State.DUE)))
+    if stock.sellable(product_id):  # else who is at work now has looked at the same empty stock
+        picked = Count("items", filter=Q(items__withdrawn_at=None))
+        at_work = of_product.filter(status__in=Delivery.OPEN, state=State.IN_FLIGHT, kind=DeliveryKind.CODES)
+        woken += sum(_wake(page) for page in _pages(at_work.annotate(picked=picked).filter(picked__lt=F("requested"))))
+    return woken
+
+
+def _pages(rows: QuerySet[Delivery]) -> Iterator[QuerySet[Delivery]]:
+    last = 0
+    while pks := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:WOKEN_AT_ONCE]):
+        yield Delivery.objects.filter(pk__in=pks)
+        last = pks[-1]
+
+
+def _wake(rows: QuerySet[Delivery]) -> int:
+    """Make rows due now; who is in flight is asked once more when it is back."""
+    with transaction.atomic():
+        count = outgoing.mark_due(rows)
+        outgoing.wake_all(rows)
+    return count
 
 
 # --- one step of a delivery ----------------------------------------------------------------------------------------
@@ -93,13 +132,17 @@ def _send_codes(delivery: Delivery) -> Again | None:
         return again
     if again := _unanswered(delivery, service):
         return again
-    _pick(delivery)
-    _send_lots(delivery, service)
-    return _what_next(delivery)
+    _pick(delivery, service)
+    if _send_lots(delivery, service):
+        return _what_next(delivery)
+    again = _wait_or_stop(delivery)
+    return None if delivery.status == Status.STOPPED else again or Again(timezone.now())
 
 
 def _needs_reading(delivery: Delivery) -> bool:
     is_fresh = delivery.checked_at is not None and timezone.now() - delivery.checked_at < FRESH
+    if delivery.status == Status.SHORT:  # it waited, and units may have been refunded meanwhile
+        return True
     return not is_fresh or delivery.must_look or _items(delivery).filter(~Q(sent_at=None)).exists()
 
 
@@ -133,7 +176,7 @@ def _conclude(delivery: Delivery, remote: RemoteDelivery) -> None:
 
 def _finish(delivery: Delivery) -> None:
     with transaction.atomic():
-        _withdraw_unsent(delivery)
+        results.withdraw_unsent(delivery)
         sent = _items(delivery).exclude(sent_at=None)
         sent.filter(accepted_at=None).update(accepted_at=timezone.now())
         stock.mark_delivered(list(sent.values_list("code_id", flat=True)))
@@ -152,7 +195,7 @@ def _finish(delivery: Delivery) -> None:
 def _close(delivery: Delivery, status: Status) -> None:
     """The marketplace has ended it short of what was asked: what left stays gone, and a person decides."""
     with transaction.atomic():
-        _withdraw_unsent(delivery)
+        results.withdraw_unsent(delivery)
         results.set_status(delivery, status)
         text = (
             f"The marketplace says “{delivery.status_word or status.label}”: {delivery.confirmed} of {delivery.requested}"
@@ -164,13 +207,6 @@ def _close(delivery: Delivery, status: Status) -> None:
     )
 
 
-def _withdraw_unsent(delivery: Delivery) -> None:
-    unsent = _items(delivery).filter(sent_at=None).select_for_update(no_key=True)
-    code_ids = list(unsent.values_list("code_id", flat=True))
-    _items(delivery).filter(code_id__in=code_ids).update(withdrawn_at=timezone.now())
-    stock.put_back(code_ids)
-
-
 def _wait_or_stop(delivery: Delivery) -> Again | None:
     """Go on (None) only if the order may be delivered by what the marketplace says now."""
     order = delivery.order
@@ -180,7 +216,7 @@ def _wait_or_stop(delivery: Delivery) -> Again | None:
     has_sent = _items(delivery).exclude(sent_at=None).exists()
     if order.state in intake.OVER or order.state == OrderState.DELIVERED:
         with transaction.atomic():
-            _withdraw_unsent(delivery)
+            results.withdraw_unsent(delivery)
             if not has_sent:
                 results.set_status(delivery, Status.STOPPED)
                 timeline.warn(order, "stopped", f"Nothing is delivered: the order is {order.get_state_display()}.")
@@ -202,6 +238,7 @@ def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None
     lost = _items(delivery).exclude(sent_at=None).filter(accepted_at=None).order_by("pk")
     first = lost.first()
     if first is None:
+        _set_repeated(delivery, None)  # a lot that is lost later is looked for just as long
         return None
     since = delivery.repeated_at or first.sent_at or timezone.now()
     if timezone.now() - since < results.UNANSWERED_FOR:
@@ -210,22 +247,30 @@ def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None
     if delivery.repeated_at is not None:
         raise PermanentError(
             f"{lost.count()} codes of order {delivery.order} were sent twice and the marketplace shows neither. Ask there"
-            " whether the buyer has them, then press “Deliver now”",
+            " whether the buyer has them, then press “The buyer has them” or “They never arrived” on the delivery's page",
             kind="unanswered",
         )
-    delivery.repeated_at = timezone.now()
-    delivery.save(update_fields=["repeated_at"])
+    lot = list(lost[: service.codes_per_call])
+    plain = _plain(lot)
+    _set_repeated(delivery, timezone.now())
     timeline.warn(delivery.order, "repeated", f"{lost.count()} codes never arrived; the same codes are sent once more.")
     try:
-        _send(delivery, list(lost[: service.codes_per_call]), service)
-    except TemporaryError:  # the repeat certainly did not arrive, so it is still to be made
-        delivery.repeated_at = None
-        delivery.save(update_fields=["repeated_at"])
+        _send(delivery, lot, plain, service)
+    except UnknownOutcome:
+        raise
+    except MarketplaceError:  # the repeat certainly did not arrive, so it is still to be made
+        _set_repeated(delivery, None)
         raise
     return None
 
 
-def _pick(delivery: Delivery) -> None:
+def _set_repeated(delivery: Delivery, at: datetime | None) -> None:
+    if delivery.repeated_at != at:
+        delivery.repeated_at = at
+        delivery.save(update_fields=["repeated_at"])
+
+
+def _pick(delivery: Delivery, service: MarketplaceService) -> None:
     """Take codes for what is still to be sent, and record them before anything leaves."""
     with transaction.atomic():
         line = OrderLine.objects.select_for_update(no_key=True).get(pk=delivery.line_id)
@@ -238,23 +283,47 @@ def _pick(delivery: Delivery) -> None:
                 " ours. Choose the product on the offer's page, then press “Deliver now”",
                 kind="not_linked",
             )
-        missing = delivery.requested - _items(delivery).count()
-        taken = stock.take(product_id=line.product_id, quantity=missing, hold_id=line.hold_id)
-        DeliveryItem.objects.bulk_create(DeliveryItem(delivery=delivery, code_id=code_id) for code_id in taken)
         delivery.line = line
+        picked = _items(delivery).count()
+        # What can't be opened stays picked: mostly it is a key that is missing, and no fault of the code.
+        picking.fill(delivery, service, picked=picked, keep_unreadable=True)
 
 
-def _send_lots(delivery: Delivery, service: MarketplaceService) -> None:
+def _send_lots(delivery: Delivery, service: MarketplaceService) -> bool:
+    """Send what is picked; False when the order was closed or halted before all of it had left."""
     unsent = list(_items(delivery).filter(sent_at=None).order_by("pk"))
     for start in range(0, len(unsent), service.codes_per_call):
-        lot = _mark_sent(unsent[start : start + service.codes_per_call])
+        items = unsent[start : start + service.codes_per_call]
+        plain = _plain(items)  # before they are marked: what can't be opened has not left
+        lot = _mark_sent(delivery, items)
+        if lot is None:
+            return False
         if lot:
-            _send_first(delivery, lot, service)
+            _send_first(delivery, lot, plain, service)
+    return True
 
 
-def _mark_sent(items: Sequence[DeliveryItem]) -> list[DeliveryItem]:
-    """Write down that codes are about to leave; those withdrawn by a cancellation in the meantime are left out."""
+def _plain(items: Sequence[DeliveryItem]) -> dict[int, str]:
+    try:
+        return codes.plaintexts([item.code_id for item in items])
+    except CannotOpen as error:
+        numbers = ", ".join(str(item.code_id) for item in items[:5])
+        raise TemporaryError(
+            f"Codes can't be opened (among {numbers}): {error}. Check the secret keys of this installation; a code that is"
+            " broken by itself can be replaced on its page",
+            kind="unreadable",
+        ) from None
+
+
+def _mark_sent(delivery: Delivery, items: Sequence[DeliveryItem]) -> list[DeliveryItem] | None:
+    """Write down that codes are about to leave; those withdrawn in the meantime are left out.
+
+    None when the order may not be delivered any more: it is locked as for an import, so one of the two comes first.
+    """
     with transaction.atomic():
+        delivery.line.order = Order.objects.select_for_update(no_key=True).get(pk=delivery.line.order_id)
+        if not results.may_be_delivered(delivery):
+            return None
         still = DeliveryItem.objects.select_for_update(no_key=True).filter(
             pk__in=[item.pk for item in items], withdrawn_at=None, sent_at=None
         )
@@ -265,9 +334,11 @@ def _mark_sent(items: Sequence[DeliveryItem]) -> list[DeliveryItem]:
         return lot
 
 
-def _send_first(delivery: Delivery, lot: Sequence[DeliveryItem], service: MarketplaceService) -> None:
+def _send_first(
+    delivery: Delivery, lot: Sequence[DeliveryItem], plain: Mapping[int, str], service: MarketplaceService
+) -> None:
     try:
-        _send(delivery, lot, service)
+        _send(delivery, lot, plain, service)
     except UnknownOutcome:
         raise
     except MarketplaceError:  # it certainly was not taken, so the lot has not left
@@ -277,11 +348,13 @@ def _send_first(delivery: Delivery, lot: Sequence[DeliveryItem], service: Market
         raise
 
 
-def _send(delivery: Delivery, lot: Sequence[DeliveryItem], service: MarketplaceService) -> None:
-    plain = codes.plaintexts([item.code_id for item in lot])
+def _send(
+    delivery: Delivery, lot: Sequence[DeliveryItem], plain: Mapping[int, str], service: MarketplaceService
+) -> None:
     to_send = [CodeToSend(content=plain[item.code_id], reference=item.reference) for item in lot]
     service.send_codes(delivery.order.external_id, delivery.external_id, to_send)
     DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(accepted_at=timezone.now())
+    _set_repeated(delivery, None)
     if delivery.submitted_at is None:
         delivery.submitted_at = timezone.now()
         delivery.save(update_fields=["submitted_at"])

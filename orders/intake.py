@@ -89,11 +89,12 @@ def import_order(*, account: Account, remote: RemoteOrder, event_status_word: st
             timeline.write(order, "created", "The order came in.")
         if event_status_word:
             order.event_status_word = event_status_word[:60]
-        if not _is_stale(order, remote):
+        is_stale = _is_stale(order, remote)
+        if not is_stale:
             _update(order, remote)
         order.seen_at = timezone.now()
         order.save()
-        lines = [_import_line(order, line) for line in remote.lines]
+        lines = list(order.lines.all()) if is_stale else [_import_line(order, line) for line in remote.lines]
         for line in lines:
             set_aside(line)
             inventories.follow(line)
@@ -244,49 +245,68 @@ def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrd
     service = account.service()
     service.plan(2, Urgency.DELIVERY)
     order = refresh(account, hint, service)
-    remote = _find_delivery(service, request)
+    remote = service.fetch_delivery(request.order_id, request.delivery_id)
     asked = [quantity for quantity in (remote.requested, request.quantity) if quantity is not None]
     is_replacement = remote.is_replacement or request.is_replacement
     with transaction.atomic():
         line = order.lines.select_for_update(no_key=True).first()
         if line is None:
             raise PermanentError(f"Order {order} has no line to deliver", kind="invalid")
-        requested = _units_to_deliver(line, asked, is_replacement=is_replacement)
-        delivery, is_new = Delivery.objects.get_or_create(
+        # Personal data: kept only where somebody needs it to deliver.
+        buyer_fields = dict(request.buyer_fields) if request.kind == DeliveryKind.TOP_UP else {}
+        external_id = remote.delivery_id or request.delivery_id
+        if known := Delivery.objects.filter(line=line, external_id=external_id).first():
+            if _is_open_again(known, order, remote):
+                take_up_again(known, buyer_fields)
+            return known
+        delivery = Delivery.objects.create(
             line=line,
-            external_id=remote.delivery_id or request.delivery_id,
-            defaults={
-                "account": account,
-                "kind": request.kind,
-                "requested": requested,
-                "is_replacement": is_replacement,
-                "case_id": request.case_id or remote.case_id,
-                # Personal data: kept only where somebody needs it to deliver.
-                "buyer_fields": dict(request.buyer_fields) if request.kind == DeliveryKind.TOP_UP else {},
-                "requested_at": request.requested_at or timezone.now(),
-                "expires_at": remote.expires_at or request.expires_at,
-                "checked_at": timezone.now(),
-                "state": Delivery.State.DUE,
-                "next_try_at": timezone.now(),
-            },
+            external_id=external_id,
+            account=account,
+            kind=request.kind,
+            requested=_units_to_deliver(line, asked, is_replacement=is_replacement),
+            is_replacement=is_replacement,
+            case_id=request.case_id or remote.case_id,
+            buyer_fields=buyer_fields,
+            requested_at=request.requested_at or timezone.now(),
+            expires_at=remote.expires_at or request.expires_at,
+            checked_at=timezone.now(),
+            state=Delivery.State.DUE,
+            next_try_at=timezone.now(),
         )
-        if is_new:
-            _tell_of_request(delivery, asked)
-            outgoing.wake(delivery)
+        _tell_of_request(delivery, asked)
+        outgoing.wake(delivery)
     return delivery
 
 
-def _find_delivery(service: MarketplaceService, request: DeliveryRequest) -> RemoteDelivery:
-    """Read the delivery back; a request that names none means the one that is open."""
-    if request.delivery_id:
-        return service.fetch_delivery(request.order_id, request.delivery_id)
-    is_open = [one for one in service.fetch_deliveries(request.order_id) if one.result == DeliveryResult.OPEN]
-    if len(is_open) != 1:
-        raise PermanentError(
-            f"Order {request.order_id}: the request names no delivery, and {len(is_open)} are open there",
-            kind="invalid",
+def _is_open_again(known: Delivery, order: Order, remote: RemoteDelivery) -> bool:
+    """Whether a delivery that was stopped is wanted after all, as when a closed order is opened again."""
+    is_open = remote.result in (DeliveryResult.OPEN, DeliveryResult.UNKNOWN)
+    return known.status == Delivery.Status.STOPPED and is_open and order.state in TO_DELIVER
+
+
+def take_up_again(delivery: Delivery, buyer_fields: Mapping[str, str] | None = None) -> bool:
+    """Go on with a delivery that was stopped; False when it was not. Its next step reads everything first.
+
+    `buyer_fields` replace what may have been erased since. Safe to repeat.
+    """
+    with transaction.atomic():
+        row = (
+            Delivery.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("line__order")
+            .get(pk=delivery.pk)
         )
-    return is_open[0]
+        if row.status != Delivery.Status.STOPPED:
+            return False
+        row.status, row.checked_at, row.erase_at = Delivery.Status.REQUESTED, None, None
+        row.buyer_fields = buyer_fields or row.buyer_fields
+        row.save(update_fields=["status", "checked_at", "erase_at", "buyer_fields"])
+        text = f"Delivery {row} had been stopped; the order is {row.order.get_state_display()} again, so it goes on."
+        timeline.write(row.order, "taken_up", text, data={"delivery": row.external_id})
+        rows = Delivery.objects.filter(pk=row.pk)
+        outgoing.mark_due(rows)
+        outgoing.wake_all(rows)
+    return True
 
 
 def _units_to_deliver(line: OrderLine, asked: Sequence[int], *, is_replacement: bool) -> int:

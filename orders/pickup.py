@@ -14,16 +14,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import codes, kinds, stock
-from inventory.codes import Content
-from inventory.models import Offer
-from marketplaces.base import MarketplaceService
+from inventory import stock
 from marketplaces.exceptions import Declined, PermanentError, Reason
 from marketplaces.models import Account
 from marketplaces.outgoing import Again
-from marketplaces.shop import CodeKind, SoldOrder
-from marketplaces.types import OrderState, RemoteOffer
-from orders import handover, reservations, timeline
+from marketplaces.shop import SoldOrder
+from marketplaces.types import OrderState
+from orders import handover, picking, reservations, timeline
 from orders.models import Delivery, DeliveryItem, Order, OrderLine, Reservation, ReservationLine
 
 Status = Delivery.Status
@@ -75,7 +72,7 @@ def step(delivery: Delivery) -> Again | None:
     with transaction.atomic():
         placed = handover.lock(delivery.order)
         picked = DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None).count()  # returned ones count
-        missing = _fill(delivery, delivery.account.service(), picked=picked)
+        missing = picking.fill(delivery, delivery.account.service(), picked=picked)
         if not missing and not handover.live(delivery).filter(sent_at=None).exists():
             _finish(delivery)
             return None
@@ -139,7 +136,7 @@ def _place(reservation: Reservation, external_order_id: str) -> tuple[Order, boo
     service = reservation.account.service()
     is_ready = True
     for delivery in _make_deliveries(reservation, lines):
-        if missing := _fill(delivery, service, picked=0):
+        if missing := picking.fill(delivery, service, picked=0):
             _tell_short(placed, delivery, missing)
             is_ready = False
     for hold_id in {line.hold_id for line in lines if line.hold_id}:
@@ -199,47 +196,3 @@ def _make_deliveries(reservation: Reservation, lines: Sequence[OrderLine]) -> li
 def _wake(placed: Order) -> None:
     for pk in Delivery.objects.filter(line__order=placed).values_list("pk", flat=True):
         queue.enqueue(Delivery.task, pk)
-
-
-def _fill(delivery: Delivery, service: MarketplaceService, *, picked: int) -> int:
-    """Pick good codes for what a delivery with `picked` codes lacks; returns how many units are missing still.
-
-    A code that nobody can read, or that lacks the form its offer needs, must not be found out by a buyer.
-    """
-    line = delivery.line
-    missing = delivery.requested - picked
-    while missing > 0 and line.product_id is not None:
-        taken = stock.take(product_id=line.product_id, quantity=missing, hold_id=line.hold_id)
-        if not taken:
-            break
-        problems = {
-            pk: problem
-            for pk, content in codes.contents(taken).items()
-            if (problem := _problem(content, line, service))
-        }
-        good = [pk for pk in taken if pk not in problems]
-        DeliveryItem.objects.bulk_create(DeliveryItem(delivery=delivery, code_id=pk) for pk in good)
-        missing -= len(good)
-        if problems:
-            stock.set_apart(problems)
-            for pk, problem in problems.items():
-                timeline.warn(line.order, "faulty", f"Code {pk} was set apart as faulty: {problem}. Another is taken.")
-    return missing
-
-
-def _problem(content: Content | None, line: OrderLine, service: MarketplaceService) -> str:
-    if content is None:
-        return "it can't be opened"
-    if content.kind != CodeKind.TEXT:
-        return kinds.problem(content.text, content.kind)
-    return service.code_problem(content.text, _as_remote(line.offer)) if line.offer else ""
-
-
-def _as_remote(offer: Offer) -> RemoteOffer:
-    return RemoteOffer(
-        external_id=offer.external_id,
-        external_product_id=offer.external_product_id,
-        offer_type=offer.offer_type,
-        attributes=offer.attributes,
-        raw=offer.seen,
-    )

@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 
+from django.db import transaction
+from django.db.models import Min
 from django.utils import timezone
 
+from inventory import stock
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import PermanentError
 from marketplaces.outgoing import Again
 from marketplaces.types import DeliveryKind, OrderState, RemoteDelivery, RemoteOrder
-from orders import intake
-from orders.models import Delivery
+from orders import intake, timeline
+from orders.models import Delivery, DeliveryItem
 
 UNPAID_AGAIN = timedelta(minutes=1)
 # After a call without an answer: look, look again, and only then make the same call once more.
@@ -36,7 +39,34 @@ def read(delivery: Delivery, service: MarketplaceService) -> RemoteDelivery:
     delivery.confirmed = remote.delivered if remote.delivered is not None else delivery.confirmed
     delivery.expires_at = remote.expires_at or delivery.expires_at
     delivery.save(update_fields=["checked_at", "status_word", "confirmed", "expires_at"])
+    if remote.requested is not None and remote.requested < delivery.requested:
+        _ask_for_less(delivery, remote.requested)
     return remote
+
+
+def _ask_for_less(delivery: Delivery, requested: int) -> None:
+    """Follow the marketplace when it asks for fewer units than before, as after a refund; what left stays gone."""
+    sent = DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None).exclude(sent_at=None).count()
+    lowered = max(requested, sent, delivery.reported or 0)
+    if lowered >= delivery.requested:
+        return
+    with transaction.atomic():
+        text = f"The marketplace asks for {requested} units now, not for {delivery.requested}."
+        timeline.write(delivery.order, "quantity", text, data={"delivery": delivery.external_id})
+        delivery.requested = lowered
+        delivery.save(update_fields=["requested"])
+        withdraw_unsent(delivery, keep=lowered - sent)
+
+
+def withdraw_unsent(delivery: Delivery, *, keep: int = 0) -> None:
+    """Return the codes that were picked and have not left to stock, but for the first `keep`. Safe to repeat."""
+    with transaction.atomic():
+        unsent = DeliveryItem.objects.select_for_update(no_key=True).filter(
+            delivery=delivery, withdrawn_at=None, sent_at=None
+        )
+        surplus = list(unsent.order_by("pk"))[keep:]
+        DeliveryItem.objects.filter(pk__in=[item.pk for item in surplus]).update(withdrawn_at=timezone.now())
+        stock.put_back([item.code_id for item in surplus])
 
 
 def may_be_delivered(delivery: Delivery) -> bool:
@@ -61,8 +91,9 @@ def set_status(delivery: Delivery, status: Delivery.Status) -> None:
 
 def pause(delivery: Delivery) -> timedelta:
     """How long to wait before the next look for a result. Raises PermanentError after a day without one."""
-    now = timezone.now()
-    waited = now - (delivery.submitted_at or now)
+    # After a lost answer nothing was ever submitted by our books, yet codes had left.
+    sent_at = DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None).aggregate(first=Min("sent_at"))["first"]
+    waited = timezone.now() - (delivery.submitted_at or sent_at or delivery.requested_at)
     for until, length in PAUSES:
         if waited < until:
             return length

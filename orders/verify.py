@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from inventory.models import Batch, Code, Hold, Product, Purchase, Upload
+from marketplaces.models import Outgoing, WebhookEvent
 from marketplaces.types import OrderState
 from orders.models import Delivery, DeliveryItem, Order, Reservation
 
@@ -47,6 +48,9 @@ def verify() -> Report:
             "uploads": Upload.objects.count(),
             "reservations": Reservation.objects.count(),
             "purchases": Purchase.objects.count(),
+            # No fault of the books, but a person's work.
+            "deliveries_need_attention": Delivery.objects.filter(state=Outgoing.State.NEEDS_ATTENTION).count(),
+            "events_need_attention": WebhookEvent.objects.filter(state=Outgoing.State.NEEDS_ATTENTION).count(),
         }
     )
     for check in CHECKS:
@@ -174,11 +178,28 @@ def nothing_is_forgotten() -> Iterator[Problem]:
     paid = Order.objects.filter(
         state__in=[OrderState.NEW, OrderState.READY_TO_SHIP], seen_at__lt=timezone.now() - FORGOTTEN_AFTER
     )
-    for order in paid.exclude(lines__deliveries__isnull=False)[: MOST + 1]:
+    asked = Delivery.objects.filter(line__order=OuterRef("pk"))
+    is_worked_on = Q(status__in=[*Delivery.OPEN, Delivery.Status.DELIVERED]) | Q(state=Delivery.State.NEEDS_ATTENTION)
+    nobodys = paid.annotate(was_asked=Exists(asked)).filter(~Exists(asked.filter(is_worked_on)))
+    for order in nobodys.defer("raw")[: MOST + 1]:
+        why = "its deliveries were stopped. Press “Deliver now”" if order.was_asked else "nobody asked for its delivery"
+        yield _problem("forgotten", f"Order {order} was paid over a day ago and {why}.", order=order.external_id)
+
+
+def no_event_is_forgotten() -> Iterator[Problem]:
+    """What the marketplace told of an order was taken in, or the order is here all the same."""
+    account, subject = OuterRef("account"), OuterRef("subject")
+    failed = WebhookEvent.objects.filter(state=Outgoing.State.NEEDS_ATTENTION, answer_status=None).exclude(subject="")
+    # The kind is the marketplace's word; one that is about an order says so, and others speak of offers.
+    missing = failed.filter(
+        ~Exists(Order.objects.filter(account=account, external_id=subject)), kind__icontains="order"
+    )
+    for event in missing.defer("body", "headers")[: MOST + 1]:
         yield _problem(
             "forgotten",
-            f"Order {order} was paid over a day ago and nobody asked for its delivery.",
-            order=order.external_id,
+            f"The event “{event.kind}” about {event.subject} failed for good, and nothing of that id is here:"
+            f" {event.last_error or event.failure}. Press “Process again” on the event's page.",
+            event=event.pk,
         )
 
 
@@ -208,4 +229,5 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     deliveries_send_what_was_asked,
     nothing_is_forgotten,
     purchases_come_to_an_end,
+    no_event_is_forgotten,
 )

@@ -208,8 +208,8 @@ def test_a_worker_that_dies_after_marking_the_codes_repeats_only_after_looking(g
     shop = story.begin(g2g, codes=10)
     order_id = asked_for(shop, 1)
     delivery = outgoing.claim(Delivery, shop.delivery(order_id).pk)
-    fulfilment._pick(delivery)
-    fulfilment._mark_sent(list(DeliveryItem.objects.all()))
+    fulfilment._pick(delivery, delivery.account.service())
+    fulfilment._mark_sent(delivery, list(DeliveryItem.objects.all()))
 
     worker_is_missed(shop)
     g2g.advance(60)

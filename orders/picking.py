@@ -1,0 +1,57 @@
+"""Pick good codes for a delivery: a code that lacks the form its offer needs must not be found out by a buyer."""
+
+from inventory import codes, kinds, stock
+from inventory.codes import Content
+from inventory.models import Offer
+from marketplaces.base import MarketplaceService
+from marketplaces.shop import CodeKind
+from marketplaces.types import RemoteOffer
+from orders import timeline
+from orders.models import Delivery, DeliveryItem, OrderLine
+
+
+def fill(delivery: Delivery, service: MarketplaceService, *, picked: int, keep_unreadable: bool = False) -> int:
+    """Pick what a delivery with `picked` codes lacks, in the caller's transaction; returns how many units are missing still.
+
+    What has a problem is set apart as faulty and another is taken. With `keep_unreadable` what can't be opened, or is no
+    text, is left for the caller to find.
+    """
+    line = delivery.line
+    missing = delivery.requested - picked
+    while missing > 0 and line.product_id is not None:
+        taken = stock.take(product_id=line.product_id, quantity=missing, hold_id=line.hold_id)
+        if not taken:
+            break
+        problems = {
+            pk: problem
+            for pk, content in codes.contents(taken).items()
+            if not (keep_unreadable and (content is None or content.kind != CodeKind.TEXT))
+            and (problem := _problem(content, line, service))
+        }
+        good = [pk for pk in taken if pk not in problems]
+        DeliveryItem.objects.bulk_create(DeliveryItem(delivery=delivery, code_id=pk) for pk in good)
+        missing -= len(good)
+        if problems:
+            stock.set_apart(problems)
+            for pk, problem in problems.items():
+                timeline.warn(line.order, "faulty", f"Code {pk} was set apart as faulty: {problem}. Another is taken.")
+    return missing
+
+
+def _problem(content: Content | None, line: OrderLine, service: MarketplaceService) -> str:
+    if content is None:
+        return "it can't be opened"
+    if content.kind != CodeKind.TEXT:
+        return kinds.problem(content.text, content.kind)
+    return service.code_problem(content.text, _as_remote(line.offer)) if line.offer else ""
+
+
+def _as_remote(offer: Offer) -> RemoteOffer:
+    return RemoteOffer(
+        external_id=offer.external_id,
+        external_product_id=offer.external_product_id,
+        offer_type=offer.offer_type,
+        attributes=offer.attributes,
+        code_form=offer.seen.get("code_form", ""),
+        raw=offer.seen,
+    )
