@@ -260,7 +260,10 @@ class MarketplaceService:
         raise self._unsupported("fetch_order")
 
     def fetch_delivery(self, order_id: str, delivery_id: str) -> RemoteDelivery:
-        """Read what was asked for and what arrived. Raises NotFound. Safe to repeat."""
+        """Read what was asked for and what arrived; an empty `delivery_id` means the one that is open.
+
+        Raises NotFound, and PermanentError when several are open. Safe to repeat.
+        """
         raise self._unsupported("fetch_delivery")
 
     def send_codes(self, order_id: str, delivery_id: str, codes: Sequence[CodeToSend]) -> None:

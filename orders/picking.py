@@ -4,20 +4,25 @@ from inventory import codes, kinds, stock
 from inventory.codes import Content
 from inventory.models import Offer
 from marketplaces.base import MarketplaceService
+from marketplaces.exceptions import PermanentError
 from marketplaces.shop import CodeKind
 from marketplaces.types import RemoteOffer
 from orders import timeline
 from orders.models import Delivery, DeliveryItem, OrderLine
+
+# So many in one delivery are no bad codes: what the offer asks for does not fit the product.
+MOST_FAULTY = 10
 
 
 def fill(delivery: Delivery, service: MarketplaceService, *, picked: int, keep_unreadable: bool = False) -> int:
     """Pick what a delivery with `picked` codes lacks, in the caller's transaction; returns how many units are missing still.
 
     What has a problem is set apart as faulty and another is taken. With `keep_unreadable` what can't be opened, or is no
-    text, is left for the caller to find.
+    text, is left for the caller to find, and PermanentError is raised, with nothing set apart, when too many do not fit.
     """
     line = delivery.line
     missing = delivery.requested - picked
+    faulty = 0
     while missing > 0 and line.product_id is not None:
         taken = stock.take(product_id=line.product_id, quantity=missing, hold_id=line.hold_id)
         if not taken:
@@ -31,6 +36,13 @@ def fill(delivery: Delivery, service: MarketplaceService, *, picked: int, keep_u
         good = [pk for pk in taken if pk not in problems]
         DeliveryItem.objects.bulk_create(DeliveryItem(delivery=delivery, code_id=pk) for pk in good)
         missing -= len(good)
+        faulty += len(problems)
+        if keep_unreadable and faulty > MOST_FAULTY:
+            raise PermanentError(
+                f"More than {MOST_FAULTY} codes of {line.product} do not fit the offer: {next(iter(problems.values()), '')}."
+                " Nothing was set apart. Correct the codes or the offer's product, then press “Deliver now”",
+                kind="code_form",
+            )
         if problems:
             stock.set_apart(problems)
             for pk, problem in problems.items():
