@@ -68,7 +68,9 @@ def _client(make: Callable[[], Take], product_ids: list[int], times: int, warm_u
 
 def _count_doubles(rounds: list[Round]) -> int:
     ids = [pk for one in rounds for brought in one.brought for pk in brought]
-    check(Code.objects.filter(pk__in=ids, state=Code.State.HELD).count() == len(set(ids)), "a code that was taken is free")
+    check(
+        Code.objects.filter(pk__in=ids, state=Code.State.HELD).count() == len(set(ids)), "a code that was taken is free"
+    )
     check(len(ids) == len(set(ids)), "two clients got the same code")
     return len(ids) - len(set(ids))
 

@@ -100,9 +100,7 @@ class Events:
 Send = Callable[..., Round]
 
 
-def _closed(
-    kind: str, make: Callable[[], list[Message]], events: Events, send: Send, count: int, repeats: int
-) -> Line:
+def _closed(kind: str, make: Callable[[], list[Message]], events: Events, send: Send, count: int, repeats: int) -> Line:
     """As fast as the answers come, beside the two views that show what there is to reach."""
     rounds = in_turns(
         {

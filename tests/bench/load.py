@@ -41,7 +41,9 @@ def send_all(
     def prepare(number: int) -> Callable[[], tuple[list[float], list[int]]]:
         own = range(number, connections, PROCESSES)
         lines = [_Line(host.hostname or "", host.port or 80) for _ in own]
-        statuses = [line.exchange(one) for line, which in zip(lines, own, strict=True) for one in shares[which][:warm_up]]
+        statuses = [
+            line.exchange(one) for line, which in zip(lines, own, strict=True) for one in shares[which][:warm_up]
+        ]
 
         def work() -> tuple[list[float], list[int]]:
             begun = time.perf_counter()

@@ -76,7 +76,9 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _fact(line: Line, fact: Fact, *, is_quick: bool) -> str:
-    value = fact.value if isinstance(fact.value, str) else f"{fact.value:,.{0 if float(fact.value).is_integer() else 1}f}"
+    value = (
+        fact.value if isinstance(fact.value, str) else f"{fact.value:,.{0 if float(fact.value).is_integer() else 1}f}"
+    )
     goal = f" (must be {fact.goal}{'' if is_quick else ': ' + VERDICTS[fact.is_reached]})" if fact.goal else ""
     return f"- {line.name}, {fact.what}: {value}{goal}"
 
