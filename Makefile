@@ -12,7 +12,7 @@ PRODUCT := $(VENV)/product-$(firstword $(shell cksum requirements.txt)).stamp
 DEVELOPMENT := $(VENV)/development-$(firstword $(shell cat requirements.txt requirements-dev.txt | cksum)).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint format manage screenshots
+.PHONY: help demo run test bench lint format manage screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ run: $(PRODUCT) ## the back office and its workers with your .env, without demo 
 
 test: $(DEVELOPMENT) ## the whole test suite, on PostgreSQL; some of it on SQLite, too
 	@exec $(BIN)/python -m tests $(ARGS)
+
+bench: $(DEVELOPMENT) ## how fast it is, beside the physical limit; one alone: make bench NAME=claim
+	@exec $(BIN)/python -m tests.bench $(NAME) $(ARGS)
 
 lint: $(DEVELOPMENT) ## style, format, types, and which way imports run
 	$(BIN)/ruff check .

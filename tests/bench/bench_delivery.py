@@ -226,7 +226,7 @@ def _bare(run: Run, count: int) -> Round:
 
 def _wait_for_request(service: MarketplaceService, order_id: str) -> RemoteDelivery:
     until = time.monotonic() + READY_SECONDS
-    while not (found := service.fetch_deliveries(order_id)):
+    while not (found := list(service.fetch_deliveries(order_id))):
         check(time.monotonic() < until, "the sandbox never asks for the order's delivery")
         time.sleep(LOOK_SECONDS)
     return found[0]

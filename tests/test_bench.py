@@ -1,0 +1,48 @@
+"""Each benchmark runs, at sizes that say nothing of speed; what it does has to be right all the same."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests import postgres
+from tests.bench import suite
+
+ROOT = Path(__file__).resolve().parent.parent
+
+pytestmark = [pytest.mark.postgres, pytest.mark.processes]
+
+
+@pytest.mark.parametrize("name", suite.names())
+def test_a_benchmark_runs_and_does_its_work_right(name: str, tmp_path: Path) -> None:
+    written = tmp_path / "bench.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", name, "--quick", "--json", str(written)],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+    found = json.loads(written.read_text())
+    measured = found["benchmarks"][name]
+    assert found["quick"]
+    assert measured["failure"] == ""
+    assert all(way["per_second"] > 0 for line in measured["lines"] for way in line["ways"])
+    # Whatever is measured stands beside something.
+    assert any(len(line["ways"]) > 1 for line in measured["lines"])
+
+
+def test_an_unknown_name_is_refused_with_those_there_are() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench", "nothing"], cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "claim" in done.stderr
+
+
+def environment() -> dict[str, str]:
+    """The tests' own server; the benchmark makes databases of its own there."""
+    return {**os.environ, "TEST_DATABASE_URL": postgres.url_of(settings.DATABASES["default"])}
