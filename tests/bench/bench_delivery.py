@@ -20,7 +20,7 @@ from inventory.models import Offer, Product
 from marketplaces import services
 from marketplaces.base import MarketplaceService
 from marketplaces.models import Account
-from marketplaces.types import CodeToSend, RemoteDelivery
+from marketplaces.types import CodeToSend, RemoteDelivery, Urgency
 from orders.models import Delivery
 from orders.verify import verify
 from tests.bench.ground import HOST
@@ -217,6 +217,7 @@ def _bare(run: Run, count: int) -> Round:
 
         def deliver() -> None:
             delivery = waiting.pop()
+            service.plan(3, Urgency.DELIVERY)
             service.fetch_order(delivery.order_id)
             service.fetch_delivery(delivery.order_id, delivery.delivery_id)
             with transaction.atomic():
@@ -233,9 +234,11 @@ def _bare(run: Run, count: int) -> Round:
 
 def _wait_for_request(service: MarketplaceService, order_id: str) -> RemoteDelivery:
     until = time.monotonic() + READY_SECONDS
+    service.plan(1, Urgency.DELIVERY)
     while not (found := list(service.fetch_deliveries(order_id))):
         check(time.monotonic() < until, "the sandbox never asks for the order's delivery")
         time.sleep(LOOK_SECONDS)
+        service.plan(1, Urgency.DELIVERY)
     return found[0]
 
 
