@@ -8,7 +8,7 @@ lost. The payload is stored in clear: only a dotted path and primary keys go in.
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connections
 from django.utils import timezone
 from django_q.conf import Conf
 from django_q.models import OrmQ, Schedule
@@ -19,7 +19,7 @@ Argument = int | str
 
 def enqueue(task: str, *args: Argument) -> None:
     """Run the function named by the dotted path `task` as soon as a worker is free. Safe to repeat."""
-    async_task(task, *args)
+    async_task(task, *args, broker=_Writer(timezone.now()))
 
 
 def enqueue_at(when: datetime, task: str, *args: Argument) -> None:
@@ -27,24 +27,27 @@ def enqueue_at(when: datetime, task: str, *args: Argument) -> None:
 
     A row of the queue whose lock ends at `when` is taken then; a one-off Schedule would be up to 30 s late.
     """
-    if when <= timezone.now() or Conf.SYNC:
-        enqueue(task, *args)
-        return
-    with transaction.atomic():
-        async_task(task, *args, broker=_DelayedBroker(when))
+    async_task(task, *args, broker=_Writer(max(when, timezone.now())))
 
 
-class _DelayedBroker:
-    """Stands in for the ORM broker at async_task() and stores the task under a lock that ends when it is due."""
+class _Writer:
+    """Stands in for the ORM broker at async_task(): one plain INSERT, under a lock that ends when the task is due.
+
+    Every sale and every event writes a row or more, and the broker's own way takes three times as long.
+    """
 
     list_key = Conf.CLUSTER_NAME
+    statement = f"INSERT INTO {OrmQ._meta.db_table} (key, payload, lock) VALUES (%s, %s, %s)"  # noqa: S608  (no value)
 
     def __init__(self, when: datetime) -> None:
         self.when = when
 
-    def enqueue(self, package: str) -> int:
-        row = OrmQ.objects.using(Conf.ORM).create(key=self.list_key, payload=package, lock=self.when)
-        return int(row.pk)
+    def enqueue(self, package: str) -> str:
+        queue = connections[Conf.ORM]
+        with queue.cursor() as cursor:
+            when = queue.ops.adapt_datetimefield_value(self.when)
+            cursor.execute(self.statement, [self.list_key, package, when])
+        return "row"
 
 
 def depth() -> int:

@@ -139,6 +139,7 @@ def _update(order: Order, remote: RemoteOrder) -> None:
 
 def _import_line(order: Order, remote: RemoteOrderLine) -> OrderLine:
     line, _ = OrderLine.objects.get_or_create(order=order, external_id=remote.external_id)
+    line.order = order  # a line that was found would read it once more
     said = _said(
         {
             "external_offer_id": remote.external_offer_id,

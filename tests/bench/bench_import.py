@@ -98,7 +98,8 @@ def _bare(place: Ground, rows: Path, lines: int, count: int) -> Round:
     """The same rows, sealed beforehand: one COPY into a temporary table, and one merge, in one transaction."""
     place.fresh()
     product = Product.objects.create(sku="CARD-10")
-    values = {"product": product.pk, "batch": Batch.objects.create(product=product).pk, "now": timezone.now()}
+    batch, terms = Batch.objects.create(product=product), importing.BatchTerms(product)
+    values = {"product": product.pk, "batch": batch.pk, "kind": terms.kind.value, "now": timezone.now()}
     with psycopg.connect(place.url) as connection, connection.cursor() as cursor, rows.open("rb") as source:
         begun = time.perf_counter()
         cursor.execute(importing._STAGE)

@@ -26,22 +26,15 @@ settings.configure(
             "OPTIONS": dict(parse_qsl(address.query)),
         }
     },
-    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "import_export"],
+    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "import_export", "shelf"],
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
 )
 django.setup()
 
 import tablib  # noqa: E402  (needs the settings)
-from django.db import connection, models  # noqa: E402
+from django.db import connection  # noqa: E402
 from import_export import resources  # noqa: E402
-
-
-class PeerCode(models.Model):
-    code = models.CharField(max_length=200, unique=True)
-    state = models.CharField(max_length=10, default="available")
-
-    class Meta:
-        app_label = "peer"
+from shelf.models import PeerCode  # noqa: E402
 
 
 class CodeResource(resources.ModelResource):
