@@ -2,15 +2,13 @@
 
 import difflib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
 
 from backoffice.crypto import CannotOpen
 from marketplaces import outgoing, services
@@ -181,30 +179,10 @@ def resume(account: Account) -> int:
     """Clear the account's trouble and try soon what waited for it; returns how many rows. Safe to repeat."""
     if not account.trouble:
         return 0
-    now = timezone.now()
     with transaction.atomic():
         account.trouble, account.trouble_since = "", None
         account.save(update_fields=["trouble", "trouble_since"])
-        count = 0
-        for model in _outgoing_models():
-            rows = model._default_manager.filter(
-                account=account, state__in=[State.DUE, State.UNKNOWN], next_try_at__gt=now
-            )
-            pks = list(rows.values_list("pk", flat=True))
-            count += model._default_manager.filter(pk__in=pks).update(next_try_at=now)
-            # Of rows that each wake a worker the sweep takes the rest, a lot a minute; pumped ones need one wake-up.
-            outgoing.wake_all(model._default_manager.filter(pk__in=pks[: outgoing.SWEEP_LIMIT]))
-    return count
-
-
-def _outgoing_models() -> Iterator[type[Any]]:
-    """Every kind of row that waits for its own account; one that follows another row's is found by its sweep."""
-    for model in apps.get_models():
-        if issubclass(model, Outgoing) and "account" in {field.name for field in model._meta.fields}:
-            yield model
-
-
-# --- check -----------------------------------------------------------------------------------------------------
+        return outgoing.resume(account)
 
 
 def check(account: Account, *, is_patient: bool = False) -> Finding:

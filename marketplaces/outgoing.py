@@ -278,15 +278,13 @@ def waiting_of(model: type[Row], account: Account) -> QuerySet[Row]:
 def resume(account: Account) -> int:
     """Go on with an account's rows after it was mended or came back; returns how many. Safe to repeat.
 
-    What waits after a failure is due now, and what its marketplace had refused to the account is tried once more.
+    What waits is due now, and what its marketplace had refused to the account is tried once more.
     """
     count = 0
     with transaction.atomic():
         for model in (model for model in apps.get_models() if issubclass(model, Outgoing)):
             mine = model._default_manager.filter(Q(("account", account)))
-            waits = Q(state__in=[State.DUE, State.UNKNOWN], next_try_at__gt=timezone.now()) & ~Q(
-                failure__in=["", BUDGET]
-            )
+            waits = Q(state__in=[State.DUE, State.UNKNOWN], next_try_at__gt=timezone.now()) & ~Q(failure=BUDGET)
             refused = Q(state=State.NEEDS_ATTENTION, failure__in=REFUSED)
             pks = list(mine.filter(waits | refused).values_list("pk", flat=True))
             rows = model._default_manager.filter(pk__in=pks)

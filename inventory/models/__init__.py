@@ -1,0 +1,15 @@
+"""What we have, what we offer where, and what we buy."""
+
+from inventory.models.offers import Offer as Offer, Upload as Upload
+from inventory.models.purchases import Purchase as Purchase
+from inventory.models.stock import (
+    CURRENCY_HELP as CURRENCY_HELP,
+    Batch as Batch,
+    Code as Code,
+    CodeReveal as CodeReveal,
+    Hold as Hold,
+    Product as Product,
+    StockChange as StockChange,
+    Supplier as Supplier,
+    code_binding as code_binding,
+)

@@ -1,0 +1,183 @@
+"""Products, and the codes that we hold of them."""
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from marketplaces.models import Account
+from marketplaces.shop import CodeKind
+
+CURRENCY_HELP = "Three letters, such as EUR."
+
+
+class Product(models.Model):
+    """What we sell, under our own SKU, wherever it is offered."""
+
+    sku = models.CharField("SKU", max_length=100, unique=True, help_text="Your own short name; imports refer to it.")
+    name = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["sku"]
+
+    def __str__(self) -> str:
+        return self.sku
+
+
+class Supplier(models.Model):
+    """Who we buy codes from."""
+
+    name = models.CharField(max_length=200, unique=True)
+    notes = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Batch(models.Model):
+    """Codes that came in together, at one cost."""
+
+    product = models.ForeignKey(Product, models.PROTECT, related_name="batches")
+    supplier = models.ForeignKey(Supplier, models.PROTECT, null=True, blank=True, related_name="batches")
+    reference = models.CharField(
+        max_length=200,
+        blank=True,
+        db_index=True,
+        help_text="The supplier's invoice or order number, to find the batch again.",
+    )
+    file_name = models.CharField(max_length=300, blank=True)
+    cost = models.DecimalField(
+        max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)],
+        help_text="Cost basis of one code, where its own row names none.",
+    )  # fmt: skip
+    currency = models.CharField(max_length=3, blank=True, help_text=CURRENCY_HELP)
+    imported = models.PositiveIntegerField(default=0, editable=False)
+    duplicates = models.PositiveIntegerField(default=0, editable=False)
+    rejected = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-created_at"]
+        verbose_name_plural = "batches"
+
+    def __str__(self) -> str:
+        return self.reference or f"{self.product} {self.created_at:%Y-%m-%d}"
+
+
+class Hold(models.Model):
+    """Codes set aside for somebody who may still take them; the codes point here while they are held."""
+
+    product = models.ForeignKey(Product, models.PROTECT, related_name="holds")
+    account = models.ForeignKey(Account, models.PROTECT, null=True, blank=True, related_name="holds")
+    reference = models.CharField(max_length=200, help_text="For whom: an order or a reservation.")
+    until = models.DateTimeField(null=True, blank=True, help_text="Empty: until it is taken or released.")
+    released_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["product", "account", "reference"],
+                condition=Q(released_at=None),
+                name="one_open_hold_per_reference",
+            )
+        ]
+        indexes = [models.Index(fields=["until"], name="hold_until", condition=Q(released_at=None))]
+
+    def __str__(self) -> str:
+        return f"{self.product} for {self.reference}"
+
+
+class Code(models.Model):
+    """One code: sealed, findable by its blind index, in exactly one state.
+
+    `position` orders the picking. It is not the primary key on purpose: ordered by that, the planner may walk the whole
+    table instead of the small index of available codes.
+    """
+
+    class State(models.TextChoices):
+        AVAILABLE = "available", "available"
+        HELD = "held", "held"  # set aside, or picked for a delivery that has not left
+        SENT = "sent", "sent"  # it may have left: never for anyone else
+        DELIVERED = "delivered", "delivered"
+        UPLOADED = "uploaded", "uploaded"  # lies in one marketplace's own inventory
+        RETURNED = "returned", "returned"
+        FAULTY = "faulty", "faulty"
+        VOID = "void", "void"
+        EXPIRED = "expired", "expired"
+
+    # Found by the indexes below, which hold less than one of its own.
+    product = models.ForeignKey(Product, models.PROTECT, related_name="codes", db_index=False)
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="codes")
+    kind = models.CharField(
+        max_length=10, choices=[(kind.value, kind.value) for kind in CodeKind],
+        default=CodeKind.TEXT, db_default=CodeKind.TEXT.value,
+        help_text="What is sealed: the text itself, or the parts of a file or of an account's login, as JSON.",
+    )  # fmt: skip
+    sealed = models.BinaryField()
+    index = models.BinaryField(max_length=32, unique=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.AVAILABLE)
+    position = models.BigIntegerField()
+    hold = models.ForeignKey(Hold, models.PROTECT, null=True, blank=True, related_name="codes", db_index=False)
+    serial = models.CharField(max_length=200, blank=True)
+    cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
+    expires_at = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        permissions = [("reveal_code", "Can reveal a code")]
+        constraints = [
+            # A code of a hold is held; when it goes on, the hold lets it go.
+            models.CheckConstraint(condition=Q(hold=None) | Q(state="held"), name="only_held_codes_have_a_hold"),
+        ]
+        indexes = [
+            models.Index(fields=["product", "position"], name="code_to_pick", condition=Q(state="available")),
+            models.Index(fields=["product", "state"], name="code_by_state"),
+            models.Index(
+                fields=["expires_at"], name="code_expiring", condition=Q(state="available", expires_at__isnull=False)
+            ),
+            models.Index(fields=["hold"], name="code_of_hold", condition=Q(hold__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"code {self.pk}"
+
+    @property
+    def binding(self) -> str:
+        """What the sealed text is bound to: this row and no other."""
+        return code_binding(self.pk)
+
+
+def code_binding(pk: int) -> str:
+    return f"inventory.code:{pk}"
+
+
+class CodeReveal(models.Model):
+    """Somebody saw a code in plain text: who, when, why. Append only."""
+
+    code = models.ForeignKey(Code, models.PROTECT, related_name="reveals")
+    user = models.CharField(max_length=150)
+    reason = models.CharField(max_length=300)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        verbose_name = "reveal"
+        indexes = [models.Index(fields=["-at"])]
+
+    def __str__(self) -> str:
+        return f"code {self.code_id} by {self.user}"
+
+
+class StockChange(models.Model):
+    """What can be sold of a product has changed, and its offers were not told yet.
+
+    Written in the transaction of the change. An insert waits for nobody: marking the offers there would make every sale
+    of one product queue up behind the same rows.
+    """
+
+    product = models.ForeignKey(Product, models.CASCADE, related_name="changes")
+    at = models.DateTimeField(default=timezone.now)
