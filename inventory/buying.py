@@ -105,6 +105,7 @@ def _order(purchase: Purchase) -> Again | None:
         purchase, stage=Stage.CREATED, external_id=remote.external_id, price=remote.price, payments=0,
         status_word=remote.status_word[:60],
     )  # fmt: skip
+    purchase.must_look = False  # it is known now what became of this order
     _check_currency(purchase, remote)
     return _pay(purchase, service) if _is_young(purchase) else _again()
 

@@ -184,7 +184,7 @@ def process_again(purchases: QuerySet[Purchase]) -> int:
         pks = _locked(purchases.exclude(state__in=[State.IN_FLIGHT, State.DONE]))
         rows = Purchase.objects.filter(pk__in=pks)
         rows.filter(state=State.NEEDS_ATTENTION).update(creates=0, payments=0)
-        is_unknown = When(state=State.UNKNOWN, then=Value(State.UNKNOWN.value))
+        is_unknown = When(outcome_unknown=True, then=Value(State.UNKNOWN.value))
         rows.update(state=Case(is_unknown, default=Value(State.DUE.value)), next_try_at=timezone.now(), attempts=0)
         if pks:
             outgoing.wake_all(rows)
