@@ -12,7 +12,7 @@ PRODUCT := $(VENV)/product-$(firstword $(shell cksum requirements.txt)).stamp
 DEVELOPMENT := $(VENV)/development-$(firstword $(shell cat requirements.txt requirements-dev.txt | cksum)).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench lint format manage screenshots
+.PHONY: help demo run test bench chaos lint format manage screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -28,6 +28,9 @@ test: $(DEVELOPMENT) ## the whole test suite, on PostgreSQL; some of it on SQLit
 
 bench: $(DEVELOPMENT) ## how fast it is, beside the physical limit; one alone: make bench NAME=claim
 	@exec $(BIN)/python -m tests.bench $(NAME) $(ARGS)
+
+chaos: $(DEVELOPMENT) ## kill workers while the sandboxes sell, then compare both sides' books; make chaos ARGS="--kills 40"
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
 lint: $(DEVELOPMENT) ## style, format, types, and which way imports run
 	$(BIN)/ruff check .

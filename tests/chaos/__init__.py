@@ -1,0 +1,1 @@
+"""What is left of our promises when processes are killed at random."""
