@@ -15,6 +15,8 @@ from marketplaces.types import Urgency
 LEAVES = {Urgency.DELIVERY: 0.0, Urgency.STOCK: 3.0, Urgency.PRICE: 3.5, Urgency.CATALOGUE: 4.0}
 # A delivery that has to wait keeps the others out for so long at the most, should nobody come back for it.
 LONGEST_WANT = 30.0
+# Seconds since 1970 are this coarse as floating-point numbers; without it the last request of a share comes by luck.
+CLOCK_GRAIN = 1e-6
 
 # Further ahead than a burst and this, a row was written by a clock that was wrong: it does not count.
 CLOCK_SLACK = 60.0
@@ -47,7 +49,7 @@ def take(
     """
     now, step = time.time(), 60 / per_minute
     # A plan larger than the share must still be possible once the account has been quiet.
-    allowed = max(burst - LEAVES[urgency], requests) * step
+    allowed = max(burst - LEAVES[urgency], requests) * step + CLOCK_GRAIN
     values: dict[str, str | float] = {
         "account": account_id.hex if connection.vendor == "sqlite" else str(account_id),
         "now": now,
