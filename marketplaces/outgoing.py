@@ -44,6 +44,7 @@ LOST_AFTER = timedelta(seconds=75)
 # What is due for longer than this has lost its wake-up.
 GRACE = timedelta(seconds=5)
 SWEEP_LIMIT = 500
+OWN_FIELDS = [field.name for field in Outgoing._meta.fields]
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,8 @@ def _record(
             in_flight_since=None,
             asked_again=False,
         )
-        row.refresh_from_db()
+        # Only these: a sealed column of the row would be opened, and may not open.
+        row.refresh_from_db(fields=OWN_FIELDS)
         if not row.is_pumped:  # the pump plans its own next turn
             wake(row)
 

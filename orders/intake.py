@@ -43,7 +43,7 @@ def refresh(account: Account, hint: RemoteOrder, service: MarketplaceService | N
     """
     if service is None:
         service = account.service()
-        service.plan(1, Urgency.STOCK)
+        service.plan(1, Urgency.DELIVERY)
     remote = service.fetch_order(hint.external_id)
     return import_order(account=account, remote=with_hint(remote, hint), event_status_word=hint.status_word)
 
