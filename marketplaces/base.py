@@ -4,7 +4,7 @@ A service overrides what its marketplace can do; `supports()` is derived from th
 One method is one operation and mostly one HTTP request. Every method may raise what `exceptions` names.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar
@@ -14,6 +14,7 @@ from marketplaces.http import Client
 from marketplaces.shop import Shop
 from marketplaces.types import (
     Call,
+    Category,
     CodeToSend,
     CompetingOffer,
     Connection,
@@ -22,8 +23,11 @@ from marketplaces.types import (
     Field,
     FileToSend,
     Health,
+    NewShipment,
     Notice,
+    OfferChange,
     OfferContent,
+    OfferResult,
     PurchasedKey,
     RemoteDelivery,
     RemoteJob,
@@ -31,7 +35,10 @@ from marketplaces.types import (
     RemoteOrder,
     RemoteProduct,
     RemotePurchase,
+    RemotePurchaseOrder,
+    RemoteShipment,
     Reply,
+    ShipmentState,
     Uploaded,
     UploadedCode,
     Urgency,
@@ -52,6 +59,10 @@ class MarketplaceService:
     max_body_bytes: ClassVar[int] = 1024 * 1024
     hook_methods: ClassVar[Sequence[str]] = ("POST",)
     budget_burst: ClassVar[int] = 5
+    # A limit that counts every request of the last so many seconds, where a burst after a quiet time would break it;
+    # `requests_per_minute` is then what may be sent in it, and `budget_kept` of these are kept for what people wait for.
+    budget_window: ClassVar[float] = 0.0
+    budget_kept: ClassVar[int] = 2
     # Keys of their JSON whose values are secret or personal; masked in the call log.
     secret_keys: ClassVar[frozenset[str]] = frozenset()
     # Headers of an inbound call that are kept as evidence; a signature or a token is not among them.
@@ -59,6 +70,12 @@ class MarketplaceService:
     codes_per_call: ClassVar[int] = 100
     find_requests: ClassVar[int] = 1  # the most that find_offer takes
     codes_per_upload: ClassVar[int] = 1
+    offers_per_update: ClassVar[int] = 1  # more than one: update_offers takes so many
+    offers_per_feed: ClassVar[int] = 0
+    offers_per_read: ClassVar[int] = 1
+    orders_per_read: ClassVar[int] = 1
+    # Words of this marketplace's pages that tell people what to do where it has no such operation.
+    elsewhere: ClassVar[Mapping[str, str]] = {}
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored
 
     def __init__(self, connection: Connection, client: Client) -> None:
@@ -121,6 +138,14 @@ class MarketplaceService:
         """Read the whole catalogue, page by page. Safe to repeat."""
         raise self._unsupported("fetch_catalogue")
 
+    def fetch_categories(self) -> Iterator[Category]:
+        """Read the taxonomy, page by page. Safe to repeat."""
+        raise self._unsupported("fetch_categories")
+
+    def get_category(self, category_id: str) -> Category:
+        """Read one category. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("get_category")
+
     # --- offers ------------------------------------------------------------------------------------------------
 
     def fetch_offers(self) -> Iterator[RemoteOffer]:
@@ -142,6 +167,32 @@ class MarketplaceService:
     def update_offer(self, offer_id: str, content: OfferContent, fields: frozenset[str]) -> RemoteOffer:
         """Set the named fields of `content` on an offer. Safe to repeat: it sets values. Raises NotFound."""
         raise self._unsupported("update_offer")
+
+    def update_offers(self, changes: Sequence[OfferChange]) -> Sequence[OfferResult]:
+        """Set fields of many offers in one request, at most `offers_per_update`; one result for every change.
+
+        A field that is not confirmed may or may not have arrived: it is read back before it is sent again. Safe to repeat:
+        it sets values. Raises PermanentError of the kind invalid when the whole request was refused for one of its rows.
+        """
+        raise self._unsupported("update_offers")
+
+    def get_offers(self, offer_ids: Sequence[str]) -> Sequence[RemoteOffer]:
+        """Read offers, at most `offers_per_read`, in one request; what is gone is missing. Safe to repeat."""
+        raise self._unsupported("get_offers")
+
+    def feed_offers(self, contents: Sequence[OfferContent]) -> str:
+        """Ask for many offers to be created, at most `offers_per_feed`, and return the marketplace's number of that work.
+
+        Never repeated automatically: after UnknownOutcome a person looks. That an offer exists is seen by reading offers.
+        """
+        raise self._unsupported("feed_offers")
+
+    def replace_images(self, offer_id: str, content: OfferContent) -> RemoteOffer:
+        """Put the images of `content` in place of all that an offer has; the old ones are deleted there.
+
+        Raises NotFound. Not safe to repeat: the marketplace fetches the images anew.
+        """
+        raise self._unsupported("replace_images")
 
     def delete_offer(self, offer_id: str) -> None:
         """Remove an offer; one that is gone already is success. Safe to repeat."""
@@ -258,6 +309,59 @@ class MarketplaceService:
     def fetch_order(self, order_id: str) -> RemoteOrder:
         """Read one order. Raises NotFound. Safe to repeat."""
         raise self._unsupported("fetch_order")
+
+    def fetch_orders(self, since: datetime) -> Iterator[RemoteOrder]:
+        """Read the orders that are new or changed since then, page by page, the oldest first where it can be chosen.
+
+        Rows may be summaries. Safe to repeat.
+        """
+        raise self._unsupported("fetch_orders")
+
+    def get_orders(self, order_ids: Sequence[str]) -> Sequence[RemoteOrder]:
+        """Read orders, at most `orders_per_read`, in one request; what is gone is missing. Safe to repeat."""
+        raise self._unsupported("get_orders")
+
+    def accept_order(self, order_id: str) -> RemoteOrder:
+        """Confirm an order to its buyer and return it as read back. Two requests, three where the answer got lost.
+
+        One that is accepted or further is success. Raises PermanentError of the kind conflict when it was answered without
+        effect. Safe to repeat.
+        """
+        raise self._unsupported("accept_order")
+
+    def fetch_purchase_orders(self, since: datetime) -> Iterator[RemotePurchaseOrder]:
+        """Read purchase orders since then, page by page; rows may be summaries. Safe to repeat."""
+        raise self._unsupported("fetch_purchase_orders")
+
+    def get_purchase_order(self, purchase_order_id: str) -> RemotePurchaseOrder:
+        """Read one purchase order. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("get_purchase_order")
+
+    # --- shipments -----------------------------------------------------------------------------------------------
+
+    def fetch_shipments(self, *, order_id: str = "", since: datetime | None = None) -> Iterator[RemoteShipment]:
+        """Read the shipments of one order, or all since then, page by page. Safe to repeat."""
+        raise self._unsupported("fetch_shipments")
+
+    def get_shipment(self, shipment_id: str) -> RemoteShipment:
+        """Read one shipment. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("get_shipment")
+
+    def create_shipment(self, shipment: NewShipment) -> str:
+        """Announce a parcel and return its id there. Not safe to repeat: look with fetch_shipments first.
+
+        The marketplace may have taken fewer units than were named: read it back. Raises PermanentError of the kind
+        already_done when nothing is left to ship.
+        """
+        raise self._unsupported("create_shipment")
+
+    def update_shipment(self, shipment_id: str, state: ShipmentState) -> RemoteShipment:
+        """Say where a parcel stands and return it as read back. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("update_shipment")
+
+    def delete_shipment(self, shipment_id: str) -> None:
+        """Remove a shipment; one that is gone already is success. Its order stays as it is. Safe to repeat."""
+        raise self._unsupported("delete_shipment")
 
     def fetch_delivery(self, order_id: str, delivery_id: str) -> RemoteDelivery:
         """Read what was asked for and what arrived; an empty `delivery_id` means the one that is open.

@@ -12,7 +12,7 @@ from django.db import connection
 from marketplaces.types import Urgency
 
 # How much of the burst each urgency leaves free, in requests: enough for a delivery, which reads twice and sends once.
-LEAVES = {Urgency.DELIVERY: 0.0, Urgency.STOCK: 3.0, Urgency.PRICE: 3.5, Urgency.CATALOGUE: 4.0}
+LEAVES = {Urgency.DELIVERY: 0.0, Urgency.STOCK: 3.0, Urgency.ORDERS: 3.0, Urgency.PRICE: 3.5, Urgency.CATALOGUE: 4.0}
 # A delivery that has to wait keeps the others out for so long at the most, should nobody come back for it.
 LONGEST_WANT = 30.0
 # Seconds since 1970 are this coarse as floating-point numbers; without it the last request of a share comes by luck.

@@ -230,6 +230,8 @@ class Outgoing(models.Model):
     task: ClassVar[str]
     # Rows that come in thousands are worked off an account at a time by marketplaces.pump, not by a wake-up each.
     is_pumped: ClassVar[bool] = False
+    # Dotted path of the task that takes a list of primary keys of one account, where one request does many rows.
+    batch_task: ClassVar[str] = ""
     # Every such row belongs to one account: a foreign key, or a property that follows one.
     account: Any
     # Set at the claim: an earlier call may have been made, so look before repeating it.
@@ -237,6 +239,11 @@ class Outgoing(models.Model):
 
     class Meta:
         abstract = True
+
+    @classmethod
+    def per_batch(cls, account: Account) -> int:
+        """How many rows of this account one request does; 1 means that each is worked off by itself."""
+        return 1
 
 
 def waiting_index(name: str) -> models.Index:

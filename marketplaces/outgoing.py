@@ -6,14 +6,14 @@ never recorded (its worker died) is unknown, not due: the call may have been mad
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.apps import apps
-from django.db import transaction
-from django.db.models import Case, Q, QuerySet, Value, When
+from django.db import connection, transaction
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from backoffice import queue
@@ -65,6 +65,7 @@ class Done:
 
 
 Outcome = Again | Done | None
+Result = Outcome | Exception
 
 
 def run(model: type[Row], pk: object, work: Callable[[Row], Outcome]) -> bool:
@@ -83,6 +84,56 @@ def run(model: type[Row], pk: object, work: Callable[[Row], Outcome]) -> bool:
     else:
         succeeded(row, outcome)
     return True
+
+
+def run_many(model: type[Row], pks: Sequence[object], work: Callable[[list[Row]], Mapping[object, Result]]) -> int:
+    """Claim those of the rows that are due, do `work` on all of them together and record each one's outcome.
+
+    `work` returns an outcome or an error for the primary key of every row; an error that it raises is every row's. The rows
+    belong to one account. Returns how many were claimed. Safe to run twice at once: a row is claimed by one.
+    """
+    rows = claim_many(model, pks)
+    if not rows:
+        return 0
+    try:
+        results = work(rows)
+    except Exception as error:
+        for row in rows:
+            failed(row, error)
+        return len(rows)
+    done = [row for row in rows if row.pk in results and results[row.pk] is None]
+    _record_done(model, done)
+    for row in rows:
+        match results.get(row.pk, UnknownOutcome("The answer says nothing of it", kind="unavailable")):
+            case None:
+                pass
+            case Exception() as problem:
+                failed(row, problem)
+            case outcome:
+                succeeded(row, outcome)
+    if done and done[0].account.works():
+        resume(done[0].account)
+    return len(rows)
+
+
+def claim_many(model: type[Row], pks: Sequence[object]) -> list[Row]:
+    """Take those of an account's rows that are due and that nobody else takes at this moment, in one short transaction."""
+    now = timezone.now()
+    with transaction.atomic():
+        is_due = Q(next_try_at=None) | Q(next_try_at__lte=now)
+        waiting = model._default_manager.filter(is_due, state__in=[State.DUE, State.UNKNOWN], pk__in=pks)
+        skips = connection.features.has_select_for_update_skip_locked
+        rows = list(waiting.order_by("pk").select_for_update(no_key=True, skip_locked=skips))
+        mine = model._default_manager.filter(pk__in=[row.pk for row in rows])
+        if rows and rows[0].account.is_stopped:
+            mine.update(next_try_at=now + TROUBLE_PAUSE)
+            return []
+        mine.update(state=State.IN_FLIGHT, in_flight_since=now, asked_again=False, attempts=F("attempts") + 1)
+        for row in rows:
+            row.must_look = row.outcome_unknown
+            row.state, row.in_flight_since, row.asked_again = State.IN_FLIGHT, now, False
+            row.attempts += 1
+    return rows
 
 
 def claim(model: type[Row], pk: object) -> Row | None:
@@ -198,6 +249,25 @@ def _record(
         row.refresh_from_db(fields=OWN_FIELDS)
         if not row.is_pumped:  # the pump plans its own next turn
             wake(row)
+
+
+def _record_done(model: type[Row], rows: Sequence[Row]) -> None:
+    """Record that rows which were claimed together are done, in one statement."""
+    if not rows:
+        return
+    mine = model._default_manager.filter(
+        pk__in=[row.pk for row in rows], state=State.IN_FLIGHT, in_flight_since=rows[0].in_flight_since
+    )
+    mine.update(
+        state=Case(When(asked_again=True, then=Value(State.DUE.value)), default=Value(State.DONE.value)),
+        next_try_at=Case(When(asked_again=True, then=Value(timezone.now())), default=Value(None)),
+        attempts=0,
+        failure="",
+        last_error="",
+        outcome_unknown=False,
+        in_flight_since=None,
+        asked_again=False,
+    )
 
 
 def _if_asked_again(state: str) -> str:

@@ -45,18 +45,20 @@ def turn(kind: str, account_id: str) -> int:
 
 def _work(model: type[Outgoing], account: Account) -> tuple[int, datetime]:
     """Do rows until the turn is over; returns how many, and before when it makes no sense to go on."""
-    run, done, over = import_string(model.task), 0, time.monotonic() + TURN_SECONDS
+    size = model.per_batch(account) if model.batch_task else 1
+    run, done, over = import_string(model.batch_task if size > 1 else model.task), 0, time.monotonic() + TURN_SECONDS
     mine = outgoing.waiting_of(model, account)
     while time.monotonic() < over:
         is_due = Q(next_try_at=None) | Q(next_try_at__lte=timezone.now())
-        pk = mine.filter(is_due).values_list("pk", flat=True).first()
-        if pk is None:
+        pks = list(mine.filter(is_due).values_list("pk", flat=True)[:size])
+        if not pks:
             break
-        run(pk)
-        done += 1
-        row = model._default_manager.get(pk=pk)
-        if row.failure == outgoing.BUDGET and row.next_try_at:
-            return done, row.next_try_at
+        run(pks if size > 1 else pks[0])
+        done += len(pks)
+        # What had no budget says when there is some; nothing else of the account has any before.
+        short = model._default_manager.filter(pk__in=pks, failure=outgoing.BUDGET, next_try_at__isnull=False)
+        if not_before := short.values_list("next_try_at", flat=True).first():
+            return done, not_before
     return done, timezone.now()
 
 

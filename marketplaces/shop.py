@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Protocol
 
-from marketplaces.types import DeliveryRequest, RemoteOrder
+from marketplaces.types import DeliveryRequest, RemoteOrder, RemoteShipment
 
 
 class ReservationState(StrEnum):
@@ -93,6 +93,15 @@ class Shop(Protocol):
 
     def order_changed(self, hint: RemoteOrder) -> None:
         """An order is new or changed. `hint` carries what only the notification knows, such as the offer."""
+
+    def order_deleted(self, hint: RemoteOrder, event_id: str) -> None:
+        """The marketplace removed an order there: everything is kept here, and a person has to look."""
+
+    def order_told(self, remote: RemoteOrder) -> None:
+        """An order is new or changed, and nobody can be asked about it: what is said is all there is."""
+
+    def shipment_changed(self, remote: RemoteShipment, event_id: str) -> None:
+        """A shipment is new, changed or, with `deleted_at`, removed there. What is said is all there is."""
 
     def order_refunded(self, hint: RemoteOrder, event_id: str) -> None:
         """Money went back to the buyer; one record an event, totals by reading again."""

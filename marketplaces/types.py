@@ -19,6 +19,7 @@ from marketplaces.words import (
     OfferStatus as OfferStatus,
     OrderState as OrderState,
     PurchaseState as PurchaseState,
+    ShipmentState as ShipmentState,
     UploadedState as UploadedState,
     Urgency as Urgency,
 )
@@ -163,7 +164,61 @@ class RemoteOffer:
     raw: Json = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True)
+class OfferChange:
+    """What one offer of a bulk update is to say: the named `fields` of `content`."""
+
+    offer_id: str
+    content: OfferContent
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True)
+class OfferResult:
+    """What a bulk update says of one offer. Only `confirmed` fields have certainly arrived; `problem` is for people."""
+
+    offer_id: str
+    confirmed: frozenset[str] = frozenset()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Category:
+    """A node of a marketplace's taxonomy."""
+
+    external_id: str
+    name: str
+    parent_id: str = ""
+    status_word: str = ""
+    raw: Json = field(default_factory=dict, repr=False)
+
+
 # --- orders and deliveries -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where somebody lives, or sends from: personal data. Empty means "not said"."""
+
+    name: str = field(default="", repr=False)
+    company: str = field(default="", repr=False)
+    phone: str = field(default="", repr=False)
+    email: str = field(default="", repr=False)
+    street: str = field(default="", repr=False)  # all of its lines, as on a label
+    district: str = field(default="", repr=False)
+    city: str = field(default="", repr=False)
+    region: str = field(default="", repr=False)  # state, province or county
+    postal_code: str = field(default="", repr=False)
+    country: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class ShippingMethod:
+    """A way in which the buyer wants an order to be sent."""
+
+    external_id: str
+    name: str = ""
+    delivery_time: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,6 +228,8 @@ class RemoteOrderLine:
     external_id: str
     external_offer_id: str = ""
     external_product_id: str = ""
+    name: str = ""
+    sku: str = ""  # ours, as the marketplace repeats it
     quantity: int | None = None
     delivered: int | None = None
     refunded: int | None = None
@@ -181,7 +238,11 @@ class RemoteOrderLine:
 
 @dataclass(frozen=True)
 class RemoteOrder:
-    """An order as the marketplace shows it. None and empty text mean "not said", which never erases what we know."""
+    """An order as the marketplace shows it. None and empty text mean "not said", which never erases what we know.
+
+    `emptied` names fields that it says are empty now, which does erase. An answer that was `asked_at` an earlier moment
+    never overwrites one that was asked for later.
+    """
 
     external_id: str
     state: OrderState = OrderState.UNKNOWN
@@ -196,6 +257,94 @@ class RemoteOrder:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     lines: Sequence[RemoteOrderLine] = ()
+    raw: Json = field(default_factory=dict, repr=False)
+    number: str = ""  # by which people know it, where that is not the id
+    channel: str = ""  # the shop behind the marketplace, where it joins several
+    email: str = field(default="", repr=False)
+    phone: str = field(default="", repr=False)
+    note: str = field(default="", repr=False)  # the buyer's
+    ship_to: Address | None = None
+    bill_to: Address | None = None
+    shipping_methods: Sequence[ShippingMethod] = ()
+    needs_shipping: bool = False  # its goods go by parcel: nobody will ask for codes
+    is_summary: bool = False  # a row of a list: short, so the order itself is to be read for the rest
+    emptied: frozenset[str] = frozenset()
+    asked_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ShipmentItem:
+    """Units of an order line in a parcel. `line_id` is the order line's id there, empty where it is not said."""
+
+    line_id: str
+    quantity: int | None = None
+    external_id: str = ""
+    sku: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class RemoteShipment:
+    """A parcel as the marketplace shows it. None and empty mean "not said", which never erases."""
+
+    external_id: str
+    order_id: str = ""  # the order's id there
+    order_number: str = ""  # and by which people know it
+    channel: str = ""
+    number: str = ""
+    state: ShipmentState = ShipmentState.UNKNOWN
+    status_word: str = ""
+    carrier: str = ""  # its code there
+    carrier_name: str = ""
+    tracking_number: str = ""
+    tracking_url: str = ""
+    label_url: str = ""
+    shipping_method_id: str = ""
+    comment: str = ""
+    ship_to: Address | None = None
+    ship_from: Address | None = None
+    items: Sequence[ShipmentItem] = ()
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    deleted_at: datetime | None = None  # it was removed there
+    emptied: frozenset[str] = frozenset()
+    asked_at: datetime | None = None
+    raw: Json = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class NewShipment:
+    """A parcel that is to be announced. `items` maps an order line's id there to units, at least one."""
+
+    order_id: str
+    items: Mapping[str, int]
+    shipping_method_id: str = ""
+    carrier: str = ""
+    tracking_number: str = ""
+    comment: str = ""
+    completes_order: bool = False  # nothing of the order is left to be shipped
+
+
+@dataclass(frozen=True)
+class RemotePurchaseOrder:
+    """A buyer's request to buy, with a number of its own; never to be taken for an order."""
+
+    external_id: str
+    state: OrderState = OrderState.UNKNOWN
+    status_word: str = ""
+    buyer: str = ""
+    email: str = field(default="", repr=False)
+    phone: str = field(default="", repr=False)
+    note: str = field(default="", repr=False)
+    currency: str = ""
+    subtotal: Decimal | None = None
+    amount: Decimal | None = None
+    ship_to: Address | None = None
+    bill_to: Address | None = None
+    shipping_methods: Sequence[ShippingMethod] = ()
+    lines: Sequence[RemoteOrderLine] = ()
+    created_at: datetime | None = None
+    is_summary: bool = False
     raw: Json = field(default_factory=dict, repr=False)
 
 

@@ -6,10 +6,11 @@ from enum import IntEnum, StrEnum
 class Urgency(IntEnum):
     """Who goes first when a marketplace's requests are few; the lower number wins."""
 
-    DELIVERY = 0
+    DELIVERY = 0  # also what a person waits for: accepting, shipping
     STOCK = 1
-    PRICE = 2
-    CATALOGUE = 3
+    ORDERS = 2
+    PRICE = 3
+    CATALOGUE = 4
 
 
 class OrderState(StrEnum):
@@ -18,11 +19,24 @@ class OrderState(StrEnum):
     AWAITING_PAYMENT = "awaiting_payment"
     ON_HOLD = "on_hold"
     NEW = "new"
+    ACCEPTED = "accepted"
     READY_TO_SHIP = "ready_to_ship"
+    SHIPPED = "shipped"
     DELIVERED = "delivered"
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     RETURNED = "returned"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+class ShipmentState(StrEnum):
+    """Where a parcel stands. The steps need not come in this order."""
+
+    NEW = "new"
+    PICKED = "picked"
+    PACKED = "packed"
+    SHIPPED = "shipped"
     UNKNOWN = "unknown"
 
 
