@@ -41,6 +41,29 @@ class Order(models.Model):
     seen_at = models.DateTimeField(null=True, blank=True)
     raw = models.JSONField(default=dict, blank=True)
 
+    number = models.CharField(
+        max_length=100, blank=True, db_index=True, help_text="By which people know it, where that is not the order id."
+    )
+    channel = models.CharField(max_length=60, blank=True, help_text="The shop behind the marketplace.")
+    needs_shipping = models.BooleanField(
+        default=False, help_text="Its goods go by parcel; the marketplace asks for no codes."
+    )
+    shipping_methods = models.JSONField(default=list, blank=True, help_text="How the buyer wants it to be sent.")
+    # Who bought, and where it goes: personal, so only for those who may see it. None once it is erased.
+    contact = EncryptedField(null=True, bound_to="external_id")
+    is_hearsay = models.BooleanField(
+        "from notifications only", default=False, help_text="Nobody could be asked, so it may be behind."
+    )
+    is_summary = models.BooleanField(
+        "not read yet", default=False, help_text="Only its row in a list is known; the order itself is to be read."
+    )
+    asked_at = models.DateTimeField(
+        null=True, editable=False, help_text="When the answer that is shown here was asked for."
+    )
+    deleted_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the marketplace removed it there. It is kept here."
+    )
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_order_per_external_id")]
         indexes = [
@@ -48,7 +71,11 @@ class Order(models.Model):
             models.Index(fields=["state", "-ordered_at"]),
             models.Index(fields=["-ordered_at"], name="order_disputed", condition=Q(is_disputed=True)),
         ]
-        permissions = [("deliver_order", "Can deliver orders")]
+        permissions = [
+            ("deliver_order", "Can deliver orders"),
+            ("accept_order", "Can accept orders"),
+            ("see_contact", "Can see buyers' names, addresses and telephone numbers"),
+        ]
 
     def __str__(self) -> str:
         return self.external_id
@@ -63,8 +90,11 @@ class OrderLine(models.Model):
     product = models.ForeignKey(Product, models.PROTECT, null=True, blank=True, related_name="lines")
     external_offer_id = models.CharField(max_length=100, blank=True)
     external_product_id = models.CharField(max_length=100, blank=True)
+    name = models.CharField(max_length=300, blank=True, help_text="What the marketplace calls it.")
+    sku = models.CharField("SKU", max_length=100, blank=True, help_text="As the marketplace repeats it.")
     quantity = models.PositiveIntegerField(default=0)
     delivered = models.PositiveIntegerField(default=0, help_text="As the marketplace counts it.")
+    shipped = models.PositiveIntegerField(default=0, help_text="Units that left in parcels, by our books.")
     refunded = models.PositiveIntegerField(default=0)
     unit_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     hold = models.ForeignKey(Hold, models.SET_NULL, null=True, blank=True, related_name="+")
