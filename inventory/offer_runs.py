@@ -99,7 +99,8 @@ class OfferKind(outgoing_runs.OutgoingKind):
             Offer.objects.filter(pk__in=changed).update(**dict(alike.pop()))
             return
         columns = ", ".join(f"{connection.ops.quote_name(column)} = %s" for column in self.columns)
-        fields = [Offer._meta.get_field(column) for column in self.columns]
+        known = {field.name: field for field in Offer._meta.concrete_fields}
+        fields = [known[column] for column in self.columns]
         lines = [
             [*(field.get_db_prep_save(values[field.name], connection) for field in fields), pk]
             for pk, values in changed.items()
