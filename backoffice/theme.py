@@ -43,6 +43,8 @@ NAVIGATION = [
         "items": [
             _page("Products", "inventory_2", "inventory.product"),
             _page("Offers", "sell", "inventory.offer"),
+            _page("Quantity rules", "tune", "inventory.quantityrule"),
+            _page("Pauses", "pause_circle", "inventory.pause"),
             _page("Codes", "key", "inventory.code"),
             _page("Uploaded codes", "cloud_upload", "inventory.upload"),
             _page("Purchases", "shopping_cart", "inventory.purchase"),

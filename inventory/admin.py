@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -27,11 +27,11 @@ from inventory import (
     codes,
     offer_admin,  # noqa: F401  (registers its pages)
     product_admin,  # noqa: F401  (registers its pages)
-    publishing,
     stock,
 )
 from inventory.forms import WithdrawForm
-from inventory.models import Code, CodeReveal, Offer, Upload
+from inventory.models import Code, CodeReveal, Pause
+from inventory.pause_admin import Pausable
 from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
@@ -49,44 +49,24 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class SellingAccountAdmin(AccountAdmin):
-    """The account's page, with the actions on its offers, which the floor below knows nothing of."""
+class SellingAccountAdmin(Pausable, AccountAdmin):
+    """The account's page, with the switch for its sales, which the floor below knows nothing of."""
 
-    actions: Sequence[str] = (*AccountAdmin.actions, "hold_sales", "resume_sales")
-    buttons: Sequence[str] = (*AccountAdmin.buttons, "hold_sales", "resume_sales")
+    list_display = (*AccountAdmin.list_display, "paused")
+    readonly_fields = (*AccountAdmin.readonly_fields, "sale")
+    actions: Sequence[str] = (*AccountAdmin.actions, "pause_sales", "resume_sales")
 
-    def get_buttons(self, request: HttpRequest, row: Account) -> Sequence[str]:
-        needless = "hold_sales" if row.sales_held else "resume_sales"
-        return [name for name in self.buttons if name != needless]
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        mine = Pause.objects.filter(account=OuterRef("pk"), ended_at=None)
+        return super().get_queryset(request).annotate(is_paused=Exists(mine))
 
-    def has_hold_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("marketplaces.hold_sales"))
+    @display(description="sale", label={"paused": "warning"})
+    def paused(self, account: Any) -> str:
+        return "paused" if account.is_paused else ""
 
-    @admin.action(description="Hold sales", permissions=["hold"])
-    def hold_sales(self, request: HttpRequest, queryset: "QuerySet[Account]") -> HttpResponse | None:
-        form = ReasonForm(answer(request))
-        if not form.is_valid():
-            return self._ask_why(request, queryset, form)
-        by, reason = request.user.get_username(), form.cleaned_data["reason"]
-        count = sum(publishing.hold_sales(account, by=by, reason=reason) for account in queryset)
-        self._told(request, f"Sales are on hold: {count} offers are being shown as out of stock now.")
-        return None
-
-    @admin.action(description="Resume sales", permissions=["hold"])
-    def resume_sales(self, request: HttpRequest, queryset: "QuerySet[Account]") -> None:
-        by = request.user.get_username()
-        count = sum(publishing.resume_sales(account, by=by) for account in queryset)
-        self._told(request, f"Sales go on: {count} offers show their stock again within seconds.")
-
-    def _ask_why(self, request: HttpRequest, accounts: "QuerySet[Account]", form: ReasonForm) -> HttpResponse:
-        offers = Offer.objects.filter(account__in=accounts, product__isnull=False).exclude(external_id="").count()
-        facts = [f"{offers} offers will be shown as out of stock until sales are resumed. Open orders are delivered."]
-        if lying := Upload.objects.filter(account__in=accounts, status__in=Upload.LYING_THERE).count():
-            facts.append(f"{lying} codes that were uploaded are sold on by the marketplace: take them back, too.")
-        return self.ask(request, accounts, form=form, title="Hold sales", facts=facts, is_dangerous=True)
-
-    def _told(self, request: HttpRequest, text: str) -> None:
-        self.message_user(request, text, messages.SUCCESS)
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        sets = super().get_fieldsets(request, obj)
+        return [*sets, ("Sale", {"fields": ("sale",)})] if obj else sets
 
 
 # --- codes ---------------------------------------------------------------------------------------------------

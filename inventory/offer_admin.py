@@ -16,13 +16,14 @@ from backoffice.run_admin import BulkRuns
 from inventory import pricing, publishing
 from inventory.models import Offer, Upload
 from inventory.offer_runs import KINDS
+from inventory.pause_admin import Pausable
 from inventory.upload_admin import OfferUploads
 
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
 
 @admin.register(Offer)
-class OfferAdmin(BulkRuns, OfferUploads):
+class OfferAdmin(Pausable, BulkRuns, OfferUploads):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
@@ -42,12 +43,12 @@ class OfferAdmin(BulkRuns, OfferUploads):
     readonly_fields = (
         "earns", "buyer_sees", "state", "attempts", "next_try_at", "failure", "last_error",
         "pushed_quantity", "pushed_at", "pushed",
-        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
+        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because", "sale",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
         ("Wanted", {"fields": (
-            ("price", "currency"), ("earns", "buyer_sees"), "quantity", "is_active", "min_quantity", "low_stock_at",
+            ("price", "currency"), ("earns", "buyer_sees"), "quantity", ("is_active", "sale"), "min_quantity", "low_stock_at",
         )}),
         ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
         ("State", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
@@ -56,16 +57,17 @@ class OfferAdmin(BulkRuns, OfferUploads):
         ("Seen", {"fields": ("seen_status", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen")}),
     )  # fmt: skip
     run_kinds = KINDS
-    actions = ("push", "ask_earnings", "upload_codes", "take_codes_back", "forget_id")
+    actions = ("push", "ask_earnings", "upload_codes", "take_codes_back", "forget_id",
+               "pause_sales", "resume_sales")  # fmt: skip
     buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back", "forget_id")
-    page_only = ("push", "forget_id")
+    page_only = ("push", "forget_id", "pause_sales", "resume_sales")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what never reached the marketplace may go: the rest would sell on there without us."""
         return obj is not None and not obj.external_id and bool(super().has_delete_permission(request, obj))
 
     def get_buttons(self, request: HttpRequest, row: Offer) -> Sequence[str]:
-        return [name for name in self.buttons if name != "forget_id" or row.external_id]
+        return [name for name in super().get_buttons(request, row) if name != "forget_id" or row.external_id]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from inventory import stock
+from inventory import shelves, stock
 from inventory.models import Offer, Upload
 from inventory.upload_steps import withdraw
 from marketplaces import outgoing
@@ -42,7 +42,7 @@ def why_not(offer: Offer) -> str:
         return f"Offer “{offer}” is not linked to a product of ours. Choose one on its page"
     if not offer.external_id or offer.seen_status == OfferStatus.REMOVED:
         return f"Offer “{offer}” is not at the marketplace. Push it first"
-    if offer.account.sales_held or not offer.is_active:
+    if not offer.is_active or shelves.pause_of(offer):
         return f"The sale of offer “{offer}” is stopped, and a code that lies there would be sold"
     return ""
 

@@ -66,13 +66,15 @@ def said_of(finding: accounts.Finding) -> tuple[str, int]:
 class AccountAdmin(BaseAdmin):
     """One account's page: its form is what its marketplace declares. Secrets go in and never come out."""
 
-    list_display = ("name", "marketplace", "kind", "condition", age("last_success_at"), "refused_calls")
+    list_display: Sequence[Any] = (
+        "name", "marketplace", "kind", "condition", age("last_success_at"), "refused_calls",
+    )  # fmt: skip
     list_filter = (MarketplaceFilter, "is_enabled", "is_sandbox")
     search_fields = ("name",)
     form = AccountForm
-    readonly_fields = (
+    readonly_fields: Sequence[str] = (
         "marketplace_name", "address", "can_do", "trouble", "trouble_since", "last_success_at", "refused_calls",
-        "last_refused", "last_refused_at", "sales_held", "sales_held_by", "sales_held_reason",
+        "last_refused", "last_refused_at",
     )  # fmt: skip
     actions: Sequence[str] = ("check_now",)
     buttons: Sequence[str] = ("check_now",)
@@ -86,12 +88,11 @@ class AccountAdmin(BaseAdmin):
     def kind(self, account: Account) -> str:
         return "play" if account.is_sandbox else ""
 
-    @display(label={"works": "success", "trouble": "danger", "sales on hold": "warning", "new": "info"})
+    @display(label={"works": "success", "trouble": "danger", "new": "info"})
     def condition(self, account: Account) -> str:
         facts = {
             "off": not account.is_enabled,
             "trouble": account.trouble,
-            "sales on hold": account.sales_held,
             "works": account.last_success_at,
         }
         return next((word for word, is_so in facts.items() if is_so), "new")
@@ -155,8 +156,7 @@ class AccountAdmin(BaseAdmin):
 
     def _health(self) -> list[tuple[str, dict[str, Any]]]:
         calls = ("trouble", "trouble_since", "last_success_at", "refused_calls", "last_refused", "last_refused_at")
-        sales = ("sales_held", "sales_held_by", "sales_held_reason")
-        return [("Health", {"fields": calls}), ("Sales", {"fields": (*sales, "can_do")})]
+        return [("Health", {"fields": calls}), ("What it can do", {"fields": ("can_do",)})]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:

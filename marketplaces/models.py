@@ -46,11 +46,6 @@ class Account(models.Model):
     is_enabled = models.BooleanField(
         "enabled", default=True, help_text="Off: nothing is sent, and what comes in is stored and waits."
     )
-    sales_held = models.BooleanField(
-        "sales on hold", default=False, help_text="On: every offer of this account is shown as out of stock."
-    )
-    sales_held_by = models.CharField(max_length=150, blank=True, editable=False)
-    sales_held_reason = models.CharField(max_length=300, blank=True)
     trouble = models.TextField(blank=True, editable=False)
     trouble_since = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)
@@ -65,7 +60,6 @@ class Account(models.Model):
 
     class Meta:
         ordering = ["name"]
-        permissions = [("hold_sales", "Can hold and resume sales")]
 
     def __str__(self) -> str:
         return f"{self.name} (play)" if self.is_sandbox else self.name
