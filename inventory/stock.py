@@ -219,8 +219,8 @@ def take_back(code_ids: Collection[int]) -> None:
 def sell_again(code_ids: Collection[int]) -> int:
     """A person decides that returned codes can be sold again; returns how many. Safe to repeat."""
     with transaction.atomic():
-        codes = Code.objects.select_for_update(no_key=True).filter(pk__in=code_ids, state=State.RETURNED)
-        found = dict(codes.values_list("pk", "product_id"))
+        codes = Code.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=code_ids, state=State.RETURNED)
+        found = dict(codes.filter(recalled=None).values_list("pk", "product_id"))
         Code.objects.filter(pk__in=found).update(state=State.AVAILABLE)
         changed(*found.values())
         return len(found)
@@ -245,7 +245,27 @@ def _move(code_ids: Collection[int], sources: Collection[str], target: str) -> N
         if moved != len(set(code_ids)):
             raise NotMoved(f"{len(set(code_ids)) - moved} of {len(set(code_ids))} codes can't become {target}")
         if target == State.AVAILABLE:
+            _keep_recalled(code_ids)
             changed(*codes.values_list("product_id", flat=True).distinct())
+
+
+def _keep_recalled(code_ids: Collection[int]) -> None:
+    """No way leads back into the pool for a code that was called back."""
+    Code.objects.filter(pk__in=code_ids, state=State.AVAILABLE, recalled__isnull=False).update(state=State.FAULTY)
+
+
+def freeze(code_ids: Collection[int]) -> int:
+    """Take codes that were called back out of sale, also what is set aside or picked; returns how many. Safe to repeat.
+
+    Whoever has one picked for a delivery has to take another: orders listens for that.
+    """
+    with transaction.atomic():
+        codes = Code.objects.filter(pk__in=code_ids, state__in=[State.AVAILABLE, State.HELD, State.RETURNED])
+        free = codes.exclude(state=State.HELD, hold=None)  # what is picked is let go of by its delivery
+        products = list(free.values_list("product_id", flat=True).distinct())
+        frozen = free.update(state=State.FAULTY, hold=None)
+        changed(*products)
+        return frozen
 
 
 def end_holds(now: datetime) -> int:

@@ -208,6 +208,13 @@ def nothing_is_forgotten() -> Iterator[Problem]:
         yield _problem("forgotten", f"Order {order} was paid over a day ago and {why}.", order=order.external_id)
 
 
+def nothing_recalled_is_for_sale() -> Iterator[Problem]:
+    """A code that was called back can be sold to nobody."""
+    free = Code.objects.filter(state=State.AVAILABLE, recalled__isnull=False)
+    for code in free.only("pk")[: MOST + 1]:
+        yield _problem("recalled code", f"Code {code.pk} was called back and is for sale.", code=code.pk)
+
+
 def no_event_is_forgotten() -> Iterator[Problem]:
     """What the marketplace told of an order was taken in, or the order is here all the same."""
     account, subject = OuterRef("account"), OuterRef("subject")
@@ -252,5 +259,6 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     deliveries_send_what_was_asked,
     nothing_is_forgotten,
     purchases_come_to_an_end,
+    nothing_recalled_is_for_sale,
     no_event_is_forgotten,
 )
