@@ -260,7 +260,8 @@ def sweep(model: type[Row]) -> int:
     """Find rows that lost their worker or wake-up, and wake workers for them; returns how many. Safe to repeat."""
     now = timezone.now()
     lost = model._default_manager.filter(state=State.IN_FLIGHT, in_flight_since__lt=now - LOST_AFTER)
-    lost.update(state=State.UNKNOWN, next_try_at=now, in_flight_since=None, outcome_unknown=True)
+    # Due since long enough to be woken in this sweep, not in the next.
+    lost.update(state=State.UNKNOWN, next_try_at=now - GRACE, in_flight_since=None, outcome_unknown=True)
     due = waiting(model).filter(Q(next_try_at=None) | Q(next_try_at__lte=now - GRACE))
     pks = list(due.order_by("next_try_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
     wake_all(model._default_manager.filter(pk__in=pks))
