@@ -23,7 +23,7 @@ from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, Webhook
 BODY_SHOWN = 20_000
 RESULTS = {"done": "success", "failed": "danger", "cancelled": "warning"}
 # Methods of a service that are not operations of its marketplace.
-NO_OPERATION = frozenset({"supports", "plan", "code_problem", "notices", "answers", "refusal"})
+NO_OPERATION = frozenset({"supports", "plan", "code_problem", "file_problem", "notices", "answers", "refusal"})
 
 
 class MarketplaceFilter(DropdownFilter):

@@ -91,6 +91,11 @@ class Account(models.Model):
         default = next(field.default for field in self.service_class.options if field.name == name)
         return self.options.get(name, default)
 
+    def can(self, operation: str) -> bool:
+        """Say whether its marketplace can do `operation` the way that this account speaks with it. Asks nobody."""
+        service = self.service_class
+        return service.can(operation, {field.name: self.option(field.name) for field in service.options})
+
     def connection(self) -> Connection:
         service = self.service_class
         return Connection(
