@@ -15,13 +15,14 @@ from backoffice import money
 from backoffice.admin import OUTGOING, answer, badge, plain, price, short
 from inventory import pricing, publishing
 from inventory.models import Offer, Upload
+from inventory.offer_pages import NEEDS, OfferThere
 from inventory.upload_admin import OfferUploads
 
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
 
 @admin.register(Offer)
-class OfferAdmin(OfferUploads):
+class OfferAdmin(OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
@@ -39,7 +40,7 @@ class OfferAdmin(OfferUploads):
     autocomplete_fields = ("account", "product")
     ordering = ("-pk",)
     readonly_fields = (
-        "earns", "buyer_sees", "state", "attempts", "next_try_at", "failure", "last_error",
+        "earns", "buyer_sees", "state", "removal_by", "attempts", "next_try_at", "failure", "last_error",
         "pushed_quantity", "pushed_at", "pushed",
         "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
     )  # fmt: skip
@@ -49,21 +50,23 @@ class OfferAdmin(OfferUploads):
             ("price", "currency"), ("earns", "buyer_sees"), "quantity", "is_active", "min_quantity", "low_stock_at",
         )}),
         ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
-        ("State", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
+        ("State", {"fields": ("state", "removal_by", "failure", "last_error", "attempts", "next_try_at")}),
         ("Uploaded codes", {"fields": ("its_uploads",)}),
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
         ("Seen", {"fields": ("seen_status", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen")}),
     )  # fmt: skip
-    actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back", "forget_id")
-    buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back", "forget_id")
-    page_only = ("forget_id",)
+    actions = (
+        "push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back", "forget_id", *NEEDS,
+    )  # fmt: skip
+    buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back")
+    page_only = ("forget_id", *NEEDS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what never reached the marketplace may go: the rest would sell on there without us."""
         return obj is not None and not obj.external_id and bool(super().has_delete_permission(request, obj))
 
     def get_buttons(self, request: HttpRequest, row: Offer) -> Sequence[str]:
-        return [name for name in self.buttons if name != "forget_id" or row.external_id]
+        return [*self.buttons, *self.get_there_buttons(row), *(["forget_id"] if row.external_id else [])]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:
