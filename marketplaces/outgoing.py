@@ -39,8 +39,10 @@ FIRST_PAUSE, LONGEST_PAUSE = 2.0, 600.0
 LOOK_AFTER_SECONDS = 10.0
 UNAVAILABLE, BUDGET = "unavailable", "budget"
 REFUSED = ("permission", "authentication")
-# Longer than a task may run, so that a row still in flight then has lost its worker.
+# Longer than a task may run, so that a row still in flight then has lost its worker; see marketplaces.checks.
 LOST_AFTER = timedelta(seconds=75)
+# A claim that is older makes no other call that is worth waiting long for.
+YOUNG = timedelta(seconds=5)
 # What is due for longer than this has lost its wake-up.
 GRACE = timedelta(seconds=5)
 SWEEP_LIMIT = 500

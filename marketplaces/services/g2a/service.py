@@ -46,7 +46,9 @@ from marketplaces.types import (
 )
 
 BESTSELLER_DAYS = 2
-KEY_SECONDS = 60  # a key is given once: its answer is worth waiting for
+# A key is given once, so its answer is worth waiting for. Longer than this, the worker that has it in hand could be ended
+# for the length of its task, and the key be lost with it; a longer task would keep every row of a dead worker waiting.
+KEY_SECONDS = 45
 RESERVATION_SECONDS = 9
 
 
