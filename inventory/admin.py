@@ -27,6 +27,7 @@ from backoffice.admin import (
     price,
     short,
 )
+from backoffice.crypto import CannotOpen
 from inventory import (
     buying_admin,  # noqa: F401  (registers its pages)
     catalogue_admin,  # noqa: F401  (registers its pages)
@@ -36,7 +37,7 @@ from inventory import (
     stock,
 )
 from inventory.forms import WithdrawForm
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, Upload
+from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Purchase, Supplier, Upload
 from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
@@ -217,7 +218,10 @@ class CodeAdmin(EvidenceAdmin):
     list_select_related = ("product", "batch__product")
     list_before_template = "admin/inventory/code/find.html"
     ordering = ("-pk",)
-    fields = ("product", "state", "kind", "batch", "hold", "cost_basis", "serial", "expires_at", "created_at")
+    fields = (
+        "product", "state", "kind", "batch", "bought", "hold", "cost_basis", "serial", "expires_at", "created_at",
+    )  # fmt: skip
+    readonly_fields = ("bought",)
     inlines: Sequence[Any] = (RevealInline, CodeUploadInline)
     actions: Sequence[str] = ("withdraw", "sell_again", "reveal")
     buttons: Sequence[str] = ("reveal", "withdraw", "sell_again")
@@ -239,6 +243,13 @@ class CodeAdmin(EvidenceAdmin):
     @display(description="cost", ordering="cost")
     def cost_basis(self, code: Code) -> str:
         return money.display(code.batch.cost if code.cost is None else code.cost, code.batch.currency)
+
+    @display(description="bought as")
+    def bought(self, code: Code) -> str:
+        found = Purchase.objects.filter(code=code).defer("answer").first()
+        return (
+            link("admin:inventory_purchase_change", f"order {found}", found.pk) if found else "not through an account"
+        )
 
     def get_urls(self) -> list[Any]:
         find = self.admin_site.admin_view(require_POST(self.find_view))
@@ -291,7 +302,11 @@ class CodeAdmin(EvidenceAdmin):
         return self._show_once(request, queryset[0], form.cleaned_data["reason"])
 
     def _show_once(self, request: HttpRequest, code: Code, reason: str) -> HttpResponse:
-        plain = codes.reveal(code, user=request.user.get_username(), reason=reason)
+        try:
+            plain = codes.reveal(code, user=request.user.get_username(), reason=reason)
+        except CannotOpen as error:
+            self.message_user(request, f"Code {code.pk} can't be opened. {error.advice}.", messages.ERROR)
+            return HttpResponseRedirect(self.where_from(request))
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": str(code), "plain": plain}
         response = TemplateResponse(request, "admin/inventory/code/revealed.html", {**context, "code": code})
         add_never_cache_headers(response)

@@ -15,9 +15,10 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, price, short
+from backoffice.crypto import CannotOpen
 from marketplaces import accounts, masking, outgoing, services
 from marketplaces.base import MarketplaceService
-from marketplaces.forms import CREDENTIAL, OPTION, WRITTEN, AccountForm
+from marketplaces.forms import CREDENTIAL, OPTION, AccountForm, opened, sealed_problem
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 
 BODY_SHOWN = 20_000
@@ -126,6 +127,11 @@ class AccountAdmin(BaseAdmin):
         }
         return TemplateResponse(request, "admin/marketplaces/account/choose.html", context)
 
+    def get_page_context(self, request: HttpRequest, row: Account) -> dict[str, Any]:
+        if problem := sealed_problem(row):
+            self.message_user(request, f"What is stored of {row} can't be opened. {problem}.", messages.ERROR)
+        return super().get_page_context(request, row)
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **{**kwargs, "fields": AccountForm.Meta.fields})
         form.slug = obj.marketplace if obj else request.GET.get("marketplace", "")
@@ -140,7 +146,7 @@ class AccountAdmin(BaseAdmin):
         if obj and not self.has_change_permission(request, obj):
             return [(None, {"fields": facts}), ("Options", {"fields": ("options",)}), *self._health()]
         secrets = [CREDENTIAL + field.name for field in service.credentials]
-        forget = ["forget_webhook_secrets"] if obj and obj.webhook_secrets else []
+        forget = ["forget_webhook_secrets"] if obj and opened(obj, "webhook_secrets", [])[0] else []
         options = [OPTION + field.name for field in service.options]
         hook = ("address",) if obj else ()
         sets = [
@@ -162,7 +168,8 @@ class AccountAdmin(BaseAdmin):
         if not change:
             obj.save()
         elif form.changed_data:
-            obj.save(update_fields=[*(name for name in AccountForm.Meta.fields if name in form.changed_data), *WRITTEN])
+            changed = [name for name in AccountForm.Meta.fields if name in form.changed_data]
+            obj.save(update_fields=[*changed, *form.written])
             accounts.resume(obj)  # what was changed may have mended its trouble
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
@@ -208,7 +215,11 @@ class WebhookEventAdmin(EvidenceAdmin):
     def masked_body(self, event: WebhookEvent) -> str:
         if not event.method:
             return "Erased: bodies are kept for 30 days after an event is done with."
-        raw = event.body.encode("latin-1")
+        try:
+            raw = event.body.encode("latin-1")
+            secrets = [*event.account.credentials.values(), *event.account.webhook_secrets]
+        except CannotOpen as error:  # what is not known to be secret can't be masked either
+            return f"It can't be opened. {error.advice}."
         try:
             body = json.loads(raw)
         except ValueError:
@@ -216,7 +227,7 @@ class WebhookEventAdmin(EvidenceAdmin):
         account = event.account
         masked = masking.mask_json(body, account.service_class.secret_keys)
         text = json.dumps(masked, indent=2, ensure_ascii=False)
-        return in_lines(masking.scrub(text, [*account.credentials.values(), *account.webhook_secrets])[:BODY_SHOWN])
+        return in_lines(masking.scrub(text, secrets)[:BODY_SHOWN])
 
     @admin.action(description="Process again", permissions=["process"])
     def process_again(self, request: HttpRequest, queryset: "QuerySet[WebhookEvent]") -> None:
