@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, IntegerField, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -42,6 +42,7 @@ from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
 from marketplaces.models import Account
+from marketplaces.types import OfferStatus
 
 CODE_STATES = {
     "available": "success", "held": "info", "sent": "info", "uploaded": "info", "delivered": "primary",
@@ -64,6 +65,21 @@ class SellingAccountAdmin(AccountAdmin):
     def get_buttons(self, request: HttpRequest, row: Account) -> Sequence[str]:
         needless = "hold_sales" if row.sales_held else "resume_sales"
         return [name for name in self.buttons if name != needless]
+
+    def get_troubles(self, account: Account) -> list[tuple[str, str]]:
+        """Offers that are shown there under a word we have no word for stand here, too: nothing else tells of them."""
+        unknown = Offer.objects.filter(account=account, seen_status=OfferStatus.UNKNOWN)
+        words = unknown.order_by().values_list("seen__status_word").annotate(offers=Count("pk"), newest=Max("pk"))
+        strange = [
+            (
+                f"{offers} {'offer' if offers == 1 else 'offers'}: the marketplace shows “{word}”, for which there is no word"
+                " here. Nothing was changed because of it",
+                reverse("admin:inventory_offer_change", args=[newest]),
+            )
+            for word, offers, newest in words
+            if word
+        ]
+        return [*super().get_troubles(account), *strange]
 
     def has_hold_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("marketplaces.hold_sales"))

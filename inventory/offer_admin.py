@@ -42,7 +42,7 @@ class OfferAdmin(OfferUploads, OfferThere):
     readonly_fields = (
         "earns", "buyer_sees", "state", "removal_by", "attempts", "next_try_at", "failure", "last_error",
         "pushed_quantity", "pushed_at", "pushed",
-        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
+        "seen_status", "seen_word", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
@@ -53,7 +53,9 @@ class OfferAdmin(OfferUploads, OfferThere):
         ("State", {"fields": ("state", "removal_by", "failure", "last_error", "attempts", "next_try_at")}),
         ("Uploaded codes", {"fields": ("its_uploads",)}),
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
-        ("Seen", {"fields": ("seen_status", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen")}),
+        ("Seen", {"fields": (
+            "seen_status", "seen_word", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen",
+        )}),
     )  # fmt: skip
     actions = (
         "push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back", "forget_id", *NEEDS,
@@ -77,6 +79,10 @@ class OfferAdmin(OfferUploads, OfferThere):
     @display(description="offer", ordering="external_id")
     def name(self, offer: Offer) -> str:
         return offer.title or str(offer)
+
+    @display(description="in their word")
+    def seen_word(self, offer: Offer) -> str:
+        return str(offer.seen.get("status_word", ""))
 
     @display(description="we get", ordering="we_get")
     def earns(self, offer: Offer) -> str:

@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, price, short
 from backoffice.crypto import CannotOpen
-from marketplaces import accounts, masking, outgoing, services
+from marketplaces import accounts, masking, outgoing, services, troubles
 from marketplaces.base import MarketplaceService
 from marketplaces.forms import CREDENTIAL, OPTION, AccountForm, opened, sealed_problem
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
@@ -63,6 +63,11 @@ def said_of(finding: accounts.Finding) -> tuple[str, int]:
     return " ".join([f"{finding.account}: the connection works.", *details]), messages.SUCCESS
 
 
+def _page_of(trouble: troubles.Trouble) -> str:
+    meta = trouble.model._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[trouble.pk])
+
+
 @admin.register(Account)
 class AccountAdmin(BaseAdmin):
     """One account's page: its form is what its marketplace declares. Secrets go in and never come out."""
@@ -72,8 +77,8 @@ class AccountAdmin(BaseAdmin):
     search_fields = ("name",)
     form = AccountForm
     readonly_fields = (
-        "marketplace_name", "address", "can_do", "trouble", "trouble_since", "last_success_at", "refused_calls",
-        "last_refused", "last_refused_at", "sales_held", "sales_held_by", "sales_held_reason",
+        "marketplace_name", "address", "can_do", "trouble", "its_troubles", "trouble_since", "last_success_at",
+        "refused_calls", "last_refused", "last_refused_at", "sales_held", "sales_held_by", "sales_held_reason",
     )  # fmt: skip
     actions: Sequence[str] = ("check_now",)
     buttons: Sequence[str] = ("check_now",)
@@ -108,6 +113,15 @@ class AccountAdmin(BaseAdmin):
     @display(description="supports")
     def can_do(self, account: Account) -> str:
         return ", ".join(supported(account.service_class)) or "nothing yet"
+
+    def get_troubles(self, account: Account) -> list[tuple[str, str]]:
+        """What went wrong with rows of the account: a text, and the address of a page that has more."""
+        return [(str(trouble), _page_of(trouble)) for trouble in troubles.of(account)]
+
+    @display(description="rows in trouble")
+    def its_troubles(self, account: Account) -> str:
+        found = self.get_troubles(account)
+        return render_to_string("admin/marketplaces/account/troubles.html", {"troubles": found}) if found else "none"
 
     # --- the form --------------------------------------------------------------------------------------------
 
@@ -157,10 +171,12 @@ class AccountAdmin(BaseAdmin):
         ]
         if obj is None:
             return sets
-        return [sets[0], *self._health(), *sets[1:]] if obj.trouble else [*sets, *self._health()]
+        is_urgent = obj.trouble or self.get_troubles(obj)
+        return [sets[0], *self._health(), *sets[1:]] if is_urgent else [*sets, *self._health()]
 
     def _health(self) -> list[tuple[str, dict[str, Any]]]:
-        calls = ("trouble", "trouble_since", "last_success_at", "refused_calls", "last_refused", "last_refused_at")
+        here = ("trouble", "trouble_since", "its_troubles", "last_success_at")
+        calls = (*here, "refused_calls", "last_refused", "last_refused_at")
         sales = ("sales_held", "sales_held_by", "sales_held_reason")
         return [("Health", {"fields": calls}), ("Sales", {"fields": (*sales, "can_do")})]
 
