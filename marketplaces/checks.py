@@ -44,7 +44,8 @@ def check_times(**kwargs: Any) -> list[CheckMessage]:
     """
     from marketplaces import outgoing, pump, recovery  # they need the models, which are not there yet
 
-    most = settings.Q_CLUSTER["timeout"]
+    queue: dict[str, Any] = settings.Q_CLUSTER
+    most = queue["timeout"]
     before = pump.TURN_SECONDS + outgoing.YOUNG.total_seconds() + CONNECT_SECONDS
     problems: list[CheckMessage] = []
     for slug, service in services.all_services().items():
