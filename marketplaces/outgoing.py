@@ -25,7 +25,7 @@ from marketplaces.exceptions import (
     TemporaryError,
     UnknownOutcome,
 )
-from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing
+from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing, Pump
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ Row = TypeVar("Row", bound=Outgoing)
 State = Outgoing.State
 
 PUMP = "marketplaces.tasks.pump"
+PLANNED = 1  # marks the wake-up that was planned among others for the same rows
+# A planned turn that is so late has lost its wake-up.
+PLAN_LOST_AFTER = timedelta(seconds=20)
 # An outage is waited out for a day: what it leaves undone must not become people's work. What nobody foresaw is not.
 MAX_ATTEMPTS, MAX_SURPRISES = 150, 8
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 600.0
@@ -212,9 +215,17 @@ def wake(row: Outgoing) -> None:
         return
     when = row.next_try_at or timezone.now()
     if row.is_pumped:
-        queue.enqueue_at(when, PUMP, row._meta.label_lower, str(row.account.pk))
+        plan_turn(row.account, row._meta.label_lower, when)
     else:
         queue.enqueue_at(when, row.task, row.pk)
+
+
+def plan_turn(account: Account, kind: str, when: datetime) -> None:
+    """Wake a worker at `when` for an account's rows of a kind, unless an earlier turn is planned: turns must not multiply."""
+    Pump.objects.get_or_create(account=account, kind=kind)
+    is_free = Q(planned_at=None) | Q(planned_at__lte=timezone.now() - PLAN_LOST_AFTER) | Q(planned_at__gt=when)
+    if Pump.objects.filter(is_free, account=account, kind=kind).update(planned_at=when):
+        queue.enqueue_at(when, PUMP, kind, str(account.pk), PLANNED)
 
 
 def wake_all(rows: QuerySet[Row]) -> None:
