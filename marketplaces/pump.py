@@ -19,6 +19,8 @@ from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing, Pump
 # A turn is short, so that a worker is free for a delivery soon whatever else is going on.
 TURN_SECONDS = 0.5
 SOON = timedelta(seconds=0.1)
+# Another machine's clock may be ahead: a planned wake-up that comes a little early is still the one that was planned.
+SKEW = timedelta(seconds=1)
 # Longer than a task may run: a lease that is still there then belongs to a dead worker.
 LEASE = timedelta(seconds=75)
 
@@ -35,7 +37,7 @@ def turn(kind: str, account_id: str, *, is_planned: bool = False) -> int:
         return 0
     now, mine = timezone.now(), Pump.objects.filter(account=account, kind=kind)
     if is_planned:
-        mine.filter(planned_at__lte=now).update(planned_at=None)
+        mine.filter(planned_at__lte=now + SKEW).update(planned_at=None)
     elif mine.filter(planned_at__gt=now - outgoing.PLAN_LOST_AFTER, planned_at__lte=now + SOON).exists():
         return 0  # the planned turn comes in a moment
     if not _lease(account, kind):

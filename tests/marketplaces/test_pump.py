@@ -138,3 +138,13 @@ def test_what_is_due_before_the_planned_turn_does_not_wait_for_it(g2g):
     due_offers(g2g.account, 3)
     outgoing.plan_turn(g2g.account, KIND, timezone.now() + timedelta(minutes=5))
     assert pump.turn(KIND, str(g2g.account.pk)) == 3
+
+
+def test_a_planned_wake_up_that_comes_early_by_another_clock_still_plans_the_next(g2g):
+    due_offers(g2g.account, 1)
+    make.offer(None, g2g.account, state=State.DUE, next_try_at=timezone.now() + timedelta(minutes=5))
+    outgoing.plan_turn(g2g.account, KIND, timezone.now() + timedelta(seconds=0.5))
+    OrmQ.objects.all().delete()
+
+    assert pump.turn(KIND, str(g2g.account.pk), is_planned=True) == 1
+    assert OrmQ.objects.get().lock > timezone.now() + timedelta(minutes=4)
