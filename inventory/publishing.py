@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from inventory import shelves, stock
+from inventory import removal, shelves, stock
 from inventory.mirror import record_seen
 from inventory.models import Offer, StockChange, Upload
 from inventory.signals import stock_changed
@@ -102,6 +102,9 @@ def push(pk: int) -> bool:
 
 
 def _push(offer: Offer) -> Again | None:
+    if offer.removal_by:
+        removal.step(offer)
+        return None
     if offer.job is not None:
         if not offer.job.result:
             return Again(timezone.now() + JOB_AGAIN, f"The marketplace works on it (job {offer.job}).")

@@ -10,9 +10,10 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from backoffice.crypto import EncryptedField
+from backoffice.crypto import CannotOpen, EncryptedField
 from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
+from marketplaces.exceptions import ConfigurationError
 from marketplaces.http import Client, unsafe_address
 from marketplaces.types import CallRecord, Connection, Urgency
 
@@ -85,6 +86,11 @@ class Account(models.Model):
         default = next(field.default for field in self.service_class.options if field.name == name)
         return self.options.get(name, default)
 
+    def can(self, operation: str) -> bool:
+        """Say whether its marketplace can do `operation` the way that this account speaks with it. Asks nobody."""
+        service = self.service_class
+        return service.can(operation, {field.name: self.option(field.name) for field in service.options})
+
     def connection(self) -> Connection:
         service = self.service_class
         return Connection(
@@ -98,8 +104,15 @@ class Account(models.Model):
         )
 
     def service(self, *, is_patient: bool = False) -> MarketplaceService:
-        """Open a line to the marketplace. A patient one waits for its budget, as a command may; a worker must not."""
-        connection = self.connection()
+        """Open a line to the marketplace. A patient one waits for its budget, as a command may; a worker must not.
+
+        Raises ConfigurationError when the credentials can't be opened.
+        """
+        try:
+            connection = self.connection()
+        except CannotOpen as error:
+            text = f'Account "{self.name}": its credentials can\'t be opened. {error.advice}'
+            raise ConfigurationError(text, kind="configuration") from error
         client = Client(
             base_url=connection.base_url,
             budget=self.take_budget,

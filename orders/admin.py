@@ -19,6 +19,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, answer, badge, in_lines, link, price, short
+from backoffice.crypto import CannotOpen
 from marketplaces.models import ApiCall
 from marketplaces.types import DeliveryIssue
 from orders import (
@@ -253,7 +254,7 @@ class DeliveryAdmin(EvidenceAdmin):
         if obj and obj.reported is not None:
             sets.insert(2, ("Reported by a person", ("reported", "report_issue", "report_reference", "reported_by",
                                                      "reported_at", "report_sent_at")))  # fmt: skip
-        if obj and self.has_deliver_permission(request) and obj.buyer_fields:
+        if obj and self.has_deliver_permission(request) and _of_the_buyer(obj):
             sets.insert(1, ("For the top-up, from the buyer", ("buyer_fields_shown", "erase_at")))
         return [(name, {"fields": fields}) for name, fields in sets]
 
@@ -281,7 +282,7 @@ class DeliveryAdmin(EvidenceAdmin):
 
     @display(description="data")
     def buyer_fields_shown(self, delivery: Delivery) -> str:
-        return in_lines("\n".join(f"{name}: {value}" for name, value in delivery.buyer_fields.items()))
+        return in_lines(_of_the_buyer(delivery))
 
     @admin.action(description="Report as done", permissions=["deliver"])
     def report(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> HttpResponse | None:
@@ -379,3 +380,11 @@ class ReservationAdmin(EvidenceAdmin):
         return (
             link("admin:orders_order_change", str(reservation.order), reservation.order_id) if reservation.order else ""
         )
+
+
+def _of_the_buyer(delivery: Delivery) -> str:
+    """What the buyer filled in, a line each; what to do when it can't be opened."""
+    try:
+        return "\n".join(f"{name}: {value}" for name, value in delivery.buyer_fields.items())
+    except CannotOpen as error:
+        return f"It can't be opened. {error.advice}."

@@ -1,14 +1,12 @@
-"""Figures for /metrics: deliveries and offers that wait or need a person."""
+"""Figures for /metrics: deliveries that wait or need a person."""
 
 from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 
-from inventory.models import Offer
 from marketplaces.metrics import rows_by_state
 from orders.models import Delivery
 
 
 def families() -> Iterator[Metric]:
     yield rows_by_state("deliveries", Delivery)
-    yield rows_by_state("offers", Offer)

@@ -83,7 +83,7 @@ class RecallAdmin(EvidenceAdmin):
     readonly_fields = ("numbers", "its_remedies", "its_codes")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        return super().get_queryset(request)  # type: ignore[no-any-return]
+        return super().get_queryset(request)
 
     @display(description="codes")
     def called_back(self, recall: Recall) -> int:
@@ -123,7 +123,7 @@ class RecalledCodeAdmin(EvidenceAdmin):
     ordering = ("pk",)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        return super().get_queryset(request).defer("code__sealed", "code__index")  # type: ignore[no-any-return]
+        return super().get_queryset(request).defer("code__sealed", "code__index")
 
     @display(description="product")
     def product(self, row: RecalledCode) -> str:
@@ -148,7 +148,7 @@ class RemedyAdmin(EvidenceAdmin):
     buttons: Sequence[str] = ("replace", "refund", "leave")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        return super().get_queryset(request).defer("item__delivery__buyer_fields", "item__delivery__line__order__raw")  # type: ignore[no-any-return]
+        return super().get_queryset(request).defer("item__delivery__buyer_fields", "item__delivery__line__order__raw")
 
     def has_deliver_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.deliver_order"))

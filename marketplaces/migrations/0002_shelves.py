@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('marketplaces', '0001_initial'),
-        ('inventory', '0003_shelves'),  # keeps which accounts are on hold
+        ('inventory', '0004_shelves'),  # keeps which accounts are on hold
     ]
 
     operations = [

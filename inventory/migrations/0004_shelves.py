@@ -20,7 +20,7 @@ def keep_what_is_held(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inventory', '0002_counted_stock'),
+        ('inventory', '0003_offers_deleted_there'),
         ('marketplaces', '0001_initial'),
     ]
 
