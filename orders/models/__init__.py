@@ -9,3 +9,5 @@ from orders.models.orders import (
     Reservation as Reservation,
     ReservationLine as ReservationLine,
 )
+from orders.models.purchase_orders import PurchaseOrder as PurchaseOrder
+from orders.models.readings import Acceptance as Acceptance, OrderReading as OrderReading, Poll as Poll
