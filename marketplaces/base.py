@@ -74,6 +74,12 @@ class MarketplaceService:
     offers_per_feed: ClassVar[int] = 0
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
+    # How often its lists are read for news, in seconds; by kind: orders, shipments, purchase_orders.
+    poll_seconds: ClassVar[Mapping[str, int]] = {}
+    # A list is read from so long before the last time on: clocks differ, rows come late, and a list of what is new may
+    # not show what changed.
+    poll_overlap_seconds: ClassVar[int] = 3600
+    poll_first_days: ClassVar[int] = 30  # how far back an account's first reading goes
     # Words of this marketplace's pages that tell people what to do where it has no such operation.
     elsewhere: ClassVar[Mapping[str, str]] = {}
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored

@@ -16,6 +16,8 @@ from orders.models import Delivery, DeliveryItem, Order, Reservation
 State = Code.State
 # A paid order for which nobody asked us to deliver for so long was forgotten by somebody.
 FORGOTTEN_AFTER = timedelta(days=1)
+# Goods have to be packed, and carriers rest at weekends.
+UNSHIPPED_AFTER = timedelta(days=3)
 # The sweep comes by every minute.
 UNSWEPT_AFTER = timedelta(minutes=15)
 MOST = 100  # problems of one kind that are named one by one
@@ -176,14 +178,30 @@ def nothing_is_forgotten() -> Iterator[Problem]:
             "asleep", f"Delivery {delivery} is open, but nothing will take it up again.", delivery=delivery.pk
         )
     paid = Order.objects.filter(
-        state__in=[OrderState.NEW, OrderState.READY_TO_SHIP], seen_at__lt=timezone.now() - FORGOTTEN_AFTER
-    )
+        state__in=[OrderState.NEW, OrderState.READY_TO_SHIP], seen_at__lt=timezone.now() - FORGOTTEN_AFTER,
+        needs_shipping=False,
+    )  # fmt: skip
     asked = Delivery.objects.filter(line__order=OuterRef("pk"))
     is_worked_on = Q(status__in=[*Delivery.OPEN, Delivery.Status.DELIVERED]) | Q(state=Delivery.State.NEEDS_ATTENTION)
     nobodys = paid.annotate(was_asked=Exists(asked)).filter(~Exists(asked.filter(is_worked_on)))
-    for order in nobodys.defer("raw")[: MOST + 1]:
+    for order in nobodys.defer("raw", "contact")[: MOST + 1]:
         why = "its deliveries were stopped. Press “Deliver now”" if order.was_asked else "nobody asked for its delivery"
         yield _problem("forgotten", f"Order {order} was paid over a day ago and {why}.", order=order.external_id)
+
+
+def goods_are_shipped() -> Iterator[Problem]:
+    """Goods that are paid leave in reasonable time. Nobody asks for them, so an order that is left lying says nothing."""
+    paid = Order.objects.filter(
+        state__in=[OrderState.NEW, OrderState.ACCEPTED, OrderState.READY_TO_SHIP], needs_shipping=True,
+        ordered_at__lt=timezone.now() - UNSHIPPED_AFTER, deleted_at=None,
+    )  # fmt: skip
+    for order in paid.defer("raw", "contact").order_by("ordered_at")[: MOST + 1]:
+        yield _problem(
+            "not shipped",
+            f"Order {order} was paid over {UNSHIPPED_AFTER.days} days ago and is not shipped. Send it, or say at the"
+            " marketplace what became of it.",
+            order=order.external_id,
+        )
 
 
 def no_event_is_forgotten() -> Iterator[Problem]:
@@ -228,6 +246,7 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     returned_codes_came_back,
     deliveries_send_what_was_asked,
     nothing_is_forgotten,
+    goods_are_shipped,
     purchases_come_to_an_end,
     no_event_is_forgotten,
 )
