@@ -25,7 +25,8 @@ from marketplaces.services.gcommerce.sandbox_limit import TOO_MANY_AN_HOUR, Limi
 from marketplaces.services.gcommerce.sandbox_orders import Orders
 from marketplaces.services.gcommerce.sandbox_products import Products
 from marketplaces.services.gcommerce.sandbox_purchase_orders import PurchaseOrders
-from marketplaces.services.gcommerce.sandbox_shapes import answer
+from marketplaces.services.gcommerce.sandbox_records import Order, Product, Shipment
+from marketplaces.services.gcommerce.sandbox_shapes import answer, shaped
 from marketplaces.services.gcommerce.sandbox_shipments import Shipments
 from marketplaces.services.gcommerce.sandbox_switches import Switches
 
@@ -268,12 +269,23 @@ class Sandbox(sandbox.Sandbox):
         """Buy (`offer_id`, `qty`, `items`, …; anything there is, when nothing is said), or give an order a letter."""
         with self.lock:
             if order_id:
-                return self.orders.shown(self.orders.become(self.orders.get(str(order_id)), status))
+                return self._shown(self.orders.become(self.orders.get(str(order_id)), status))
             if status:
                 details["status"] = status
             if not details.keys() & {"offer_id", "items"}:
                 details |= self._any_choice()
-            return self.orders.shown(self.orders.buy(**details))
+            return self._shown(self.orders.buy(**details))
+
+    def _shown(self, kept: Order | Product | Shipment) -> Json:
+        """What a seller would read of it, for people and tests."""
+        match kept:
+            case Order():
+                document = self.orders.shown(kept)
+            case Product():
+                document = self.products.full(kept) | kept.details
+            case Shipment():
+                document = self.shipments.shown(kept)
+        return dict(shaped(document, self.switches))
 
     def state(self) -> Json:
         with self.lock:
@@ -282,9 +294,9 @@ class Sandbox(sandbox.Sandbox):
                 "switches": self.switches.shown(),
                 "sellers": sorted({seller.credentials.get("email", "") for seller in self.sellers()}),
                 "products": len(self.products.all),
-                "made": [self.products.full(product) for product in self.products.made()],
-                "orders": [self.orders.shown(order) for order in self.orders.bought()],
-                "shipments": [self.shipments.shown(shipment) for shipment in self.shipments.made()],
+                "made": [self._shown(product) for product in self.products.made()],
+                "orders": [self._shown(order) for order in self.orders.bought()],
+                "shipments": [self._shown(shipment) for shipment in self.shipments.made()],
                 "feeds": list(self.bulk.feeds.values()),
                 "mails": list(self.bulk.outbox),
             }

@@ -1,7 +1,6 @@
 """Many products at once on the make-believe G-Commerce: bulk update (GCO-08), and the feed with its mails (GCO-09)."""
 
 from collections.abc import Mapping
-from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any
 
 from marketplaces.sandbox_words import Json, Refusal, Request, operation
@@ -96,16 +95,12 @@ class Bulk:
 
     def _apply(self, product: Product, fields: Json) -> None:
         if "vendor_price" in fields:
-            product.price = self._price(fields["vendor_price"])
+            product.price = self._sandbox.products.money(fields["vendor_price"], "vendor_price")
         if "amount" in fields:
             product.amount = number(fields["amount"], "amount")
         if "upc" in fields:
             product.upc = str(fields["upc"])
         product.details |= {key: str(fields[key]) for key in DETAILS if key in fields}
-
-    def _price(self, value: Any) -> Decimal:
-        price = number(value, "price")
-        return price.quantize(Decimal(1), ROUND_DOWN) if self._sandbox.switches.cut_decimals else price
 
     # --- feed (3.8) ------------------------------------------------------------------------------------------
 
@@ -150,7 +145,10 @@ class Bulk:
         code = str(item["code"])
         if code in taken or code in self._sandbox.switches.feed_refused:
             raise Refusal(400, "", "The code exists already" if code in taken else "The item was refused")
-        price, amount = self._price(item.get("price", "")), number(item.get("amount", 0), "amount")
+        price, amount = (
+            self._sandbox.products.money(item.get("price", ""), "price"),
+            number(item.get("amount", 0), "amount"),
+        )
         weight, categories = number(item.get("weight", 0), "weight"), category_ids(item.get("category_ids", ""))
         if any(item.get(key, "Y") not in ("Y", "N") for key in FLAGS):
             raise Refusal(400, "", f"{', '.join(FLAGS)} are Y or N")

@@ -1,7 +1,7 @@
 """Categories and products of the make-believe G-Commerce (GCO-01 to GCO-07)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_DOWN, Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from marketplaces.sandbox_words import Json, Refusal, Request, Response, operation
@@ -186,14 +186,14 @@ class Products:
     def _changes(self, document: Json) -> Json:
         """Read what a body changes, before anything is changed; raises Refusal."""
         changes: Json = {TEXTS[key]: str(document[key] or "") for key in TEXTS if key in document}
-        changes |= {MONEY[key]: self._money(document[key], key) for key in MONEY if key in document}
+        changes |= {MONEY[key]: self.money(document[key], key) for key in MONEY if key in document}
         for key in ("amount", "min_qty"):
             if key in document:
                 changes[key] = number(document[key], key)
         if "min_qty" in changes:
             changes["min_qty"] = int(changes["min_qty"])
         for key, letters in (("status", "ADH"), ("free_shipping", "YN")):
-            if key in document and (not document[key] or str(document[key]) not in letters):
+            if key in document and document[key] not in tuple(letters):
                 raise Refusal(400, "", f"The {key} field is one of {', '.join(letters)}")
             if key in document:
                 changes[key] = document[key]
@@ -203,9 +203,14 @@ class Products:
             changes["main_category"] = category_ids(document["main_category"])[0]
         return changes
 
-    def _money(self, value: Any, key: str) -> Decimal:
+    def money(self, value: Any, key: str) -> Decimal:
+        """Read an amount, which loses its decimals by a switch; raises Refusal."""
         amount = number(value, key)
-        return amount.quantize(Decimal(1)) if self._sandbox.switches.cut_decimals and key != "weight" else amount
+        return (
+            amount.quantize(Decimal(1), ROUND_DOWN)
+            if self._sandbox.switches.cut_decimals and key != "weight"
+            else amount
+        )
 
     def _change(self, product: Product, changes: Json, document: Json) -> None:
         for name, value in changes.items():

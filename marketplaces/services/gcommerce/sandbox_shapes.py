@@ -19,7 +19,7 @@ NUMBER_KEYS = re.compile(
     r"|main_category|total_items|page|items_per_page|updated_at|repaid|count|featured|average_rating|list_qty_count"
 )
 NOT_NUMBERS = {"queue_id", "validation_code", "external_product_id"}
-ROW_IDS = ("product_id", "order_id", "shipment_id", "purchase_order_id", "category_id", "item_id", "shipping_id")
+ROW_IDS = ("shipment_id", "purchase_order_id", "order_id", "product_id", "category_id", "shipping_id")
 
 
 class Map(dict[str, Any]):
@@ -28,27 +28,28 @@ class Map(dict[str, Any]):
 
 def write(document: Any, switches: Switches) -> bytes:
     """Write JSON as PHP does, with what the switches say about its types."""
-    return json.dumps(_shaped(document, switches)).replace("/", "\\/").encode()
+    return json.dumps(shaped(document, switches)).replace("/", "\\/").encode()
 
 
 def answer(document: Any, switches: Switches, status: int = 200) -> Response:
     return Response(status, write(document, switches), {"Content-Type": "application/json"})
 
 
-def _shaped(value: Any, switches: Switches, key: str = "") -> Any:
+def shaped(value: Any, switches: Switches, key: str = "") -> Any:
+    """Return `value` as it goes out: a field called `key`, or what such fields are part of."""
     if isinstance(value, Map) and not value:
         return {} if switches.empty_as_object else []
     if isinstance(value, dict):
-        return {name: _shaped(entry, switches, name) for name, entry in value.items()}
+        return {name: shaped(entry, switches, name) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        entries = [_shaped(entry, switches, key) for entry in value]
+        entries = [shaped(entry, switches, key) for entry in value]
         is_keyed = switches.lists_as_objects and entries and all(isinstance(entry, dict) for entry in entries)
         return {_row_key(entry, number): entry for number, entry in enumerate(entries)} if is_keyed else entries
     return _number(value, key, switches.numbers)
 
 
 def _row_key(row: Json, number: int) -> str:
-    # A line of a purchase order has several ids; its own comes first.
+    # A line or a shipment holds other ids too; its own comes first.
     return str(row.get("item_id") or next((row[name] for name in ROW_IDS if name in row), number))
 
 
@@ -103,7 +104,7 @@ def page_of(request: Request, rows: Sequence[Row], switches: Switches) -> tuple[
         page = max(1, min(page, -(-len(rows) // size)))
     begin = max(0, (page - 1) * (size - switches.shifted_rows))
     total = len(rows) + switches.shifted_rows * (page - 1)
-    found = {"page": page, "items_per_page": size}
+    found: Json = {"page": page, "items_per_page": size}
     if switches.total_items != "absent":
         found["total_items"] = str(total) if switches.total_items == "text" else total
     return list(rows[begin : begin + size]), found

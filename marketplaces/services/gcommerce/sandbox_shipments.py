@@ -39,7 +39,7 @@ class Shipments:
             if order.status in "JC" and order.items:
                 number = self._last_id + 1
                 made = self._add(order, {item.id: item.quantity for item in order.items.values()}, 44)
-                made.timestamp, made.status = order.timestamp + 86_400, LETTERS[number % 3]
+                made.timestamp, made.status = order.timestamp + 3_600, LETTERS[number % 3]
                 made.carrier, made.tracking_number = list(CARRIERS)[number % 4], f"1Z{number:012d}"
         self.all[FIRST].products.clear()
         self._last_seeded = self._last_id

@@ -9,7 +9,13 @@ from marketplaces.services.gcommerce.sandbox import Sandbox
 
 EMAIL, KEY = "vendor@example.com", "0123456789abcdefABCDEF0123456789"
 JSON = "application/json"
-PRODUCT = {"product": "Demo product", "product_code": "PRD_0001", "price": 125.55, "category_ids": [8219], "amount": 1000}
+PRODUCT = {
+    "product": "Demo product",
+    "product_code": "PRD_0001",
+    "price": 125.55,
+    "category_ids": [8219],
+    "amount": 1000,
+}
 
 
 def new_market(limit: int = 100_000) -> Sandbox:
