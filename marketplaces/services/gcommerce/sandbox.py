@@ -84,6 +84,7 @@ class Sandbox(sandbox.Sandbox):
         self.limiter = Limiter(self.clock, self.switches)
         self.ids = itertools.count(1)
         self._shop_round = 0
+        self.busy_seconds = 0.0  # what the request at hand takes
         self.products, self.bulk = Products(self), Bulk(self)
         self.orders, self.purchase_orders, self.shipments = Orders(self), PurchaseOrders(self), Shipments(self)
         self.orders.seed()
@@ -157,7 +158,11 @@ class Sandbox(sandbox.Sandbox):
             return _as_html(response) if mode == "html_error" else response
         if mode == "html_body":
             return _as_html(Response(200))
-        response = self._work(request, handler, values)
+        with self.lock:
+            self.busy_seconds = 0.0
+            response, wait = self._work(request, handler, values), self.busy_seconds
+        if wait:
+            self.pause(wait)  # others are served meanwhile
         if response.status == HTTPStatus.TOO_MANY_REQUESTS and self.switches.limit_html:
             return _as_html(response)
         if mode == "extra_keys":

@@ -236,8 +236,7 @@ class Products:
             product.image_pairs = {pair["pair_id"]: pair for pair in pairs}
 
     def _pair(self, path: str, position: int) -> Json:
-        if self._sandbox.switches.image_seconds:
-            self._sandbox.pause(self._sandbox.switches.image_seconds)
+        self._sandbox.busy_seconds += self._sandbox.switches.image_seconds
         self._pairs += 1
         return {
             "pair_id": str(self._pairs),
@@ -266,9 +265,18 @@ class Products:
             "weight": f"{product.weight:.3f}",
             "timestamp": str(product.timestamp),
             "price": f"{product.price:.6f}",
-            "category_ids": list(product.category_ids),
+            "category_ids": self._category_ids(product),
             "main_category": product.main_category,
         }
+
+    def _category_ids(self, product: Product) -> Any:
+        """A list, as in the samples; or what other versions make of it."""
+        match self._sandbox.switches.category_ids:
+            case "text":
+                return ",".join(map(str, product.category_ids))
+            case "number" if len(product.category_ids) == 1:
+                return product.category_ids[0]
+        return list(product.category_ids)
 
     def full(self, product: Product) -> Json:
         """The form of GCO-05."""

@@ -181,7 +181,7 @@ class Shipments:
             "tracking_number": shipment.tracking_number,
             "carrier": shipment.carrier,
             **self._contents(shipment),
-            "carrier_info": _carrier_info(shipment),
+            **_carrier_info(shipment),
             "one_full": not self.remaining(order),
         }
 
@@ -193,11 +193,12 @@ class Shipments:
         return {"products": products, "group_key": 0}
 
 
-def _carrier_info(shipment: Shipment) -> Map:
-    name = CARRIERS.get(shipment.carrier)
-    if name is None:
-        return Map()
-    return Map({"name": name, "tracking_url": f"https://track.example.com/?n={shipment.tracking_number}"})
+def _carrier_info(shipment: Shipment) -> Json:
+    """What is known of the carrier: of one that the marketplace does not know nothing, and without one no such key."""
+    if not shipment.carrier:
+        return {}
+    name, link = CARRIERS.get(shipment.carrier), f"https://track.example.com/?n={shipment.tracking_number}"
+    return {"carrier_info": Map({"name": name, "tracking_url": link} if name else {})}
 
 
 def _check_letter(status: str) -> None:

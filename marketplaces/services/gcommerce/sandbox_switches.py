@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 WORDS: Mapping[str, tuple[str, ...]] = {
     "style": ("modern", "old"),
     "numbers": ("sample", "text", "number"),
+    "category_ids": ("list", "number", "text"),
     "total_items": ("text", "number", "absent"),
     "params": ("echo", "absent"),
     "bulk_bad_row": ("missing", "empty", "false", "refuse"),
@@ -37,6 +38,7 @@ class Switches:
     empty_as_object: bool = False  # an empty map is {} instead of []
     lists_as_objects: bool = False
     bare_lists: bool = False
+    category_ids: str = "list"  # of a product; "number" where it has one
     params: str = "echo"
     params_noise: bool = False
     category_params: bool = False

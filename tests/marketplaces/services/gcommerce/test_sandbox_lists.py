@@ -80,6 +80,17 @@ def test_numbers_come_as_the_samples_mix_them_or_all_alike(market):
     assert type(texts["params"]["page"]) is str
 
 
+def test_categories_of_a_product_come_as_list_number_or_text(market):
+    two = next(id for id, product in market.products.all.items() if len(product.category_ids) == 2)
+    shown = {}
+    for form in ("list", "number", "text"):
+        market.switches.category_ids = form
+        shown[form] = [ok(market, "GET", f"/products/{id}")["category_ids"] for id in (123456, two)]
+    assert shown["list"][0] == [shown["number"][0]] == [int(shown["text"][0])]
+    assert shown["number"][1] == shown["list"][1]
+    assert shown["text"][1] == ",".join(map(str, shown["list"][1]))
+
+
 def test_empty_maps_come_as_lists_or_as_objects(market):
     assert ok(market, "GET", "/products/123456")["main_pair"] == []
     market.switches.empty_as_object = True

@@ -1,5 +1,6 @@
 """The make-believe G-Commerce by the contract's section 11: the catalogue, products, bulk updates and the feed."""
 
+import threading
 from collections import Counter
 from decimal import Decimal
 
@@ -140,6 +141,23 @@ def test_images_take_their_time(market):
     before = market.clock.time()
     created(market, main_pair=IMAGE, image_pairs=[IMAGE, IMAGE])
     assert market.clock.time() - before >= 60
+    before = market.clock.time()
+    created(market)
+    assert market.clock.time() - before < 20
+
+
+def test_others_are_served_while_images_are_fetched(market):
+    served = []
+
+    def serve_another(seconds):
+        other = threading.Thread(target=lambda: served.append(status_of(market, "GET", "/categories")))
+        other.start()
+        other.join(timeout=5)
+
+    market.pause = serve_another
+    market.switches.image_seconds = 20
+    created(market, main_pair=IMAGE)
+    assert served == [200]
 
 
 def test_changes_may_wait_for_approval(market):

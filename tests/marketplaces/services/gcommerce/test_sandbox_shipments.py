@@ -68,7 +68,14 @@ def test_the_old_style_needs_no_carrier_and_starts_at_p(market, order):
     status, answer = call(market, "POST", "/shipments", parcel(order, [1], carrier="", tracking_number=""))
     assert status == 200
     shown = ok(market, "GET", f"/shipments/{answer['shipment_id']}")
-    assert (shown["status"], shown["carrier_info"]) == ("P", [])
+    assert shown["status"] == "P"
+
+
+def test_what_is_known_of_the_carrier_comes_as_object_list_or_not_at_all(market, order):
+    ids = [ship(market, order, [1], carrier=carrier) for carrier in ("usps", "post", "")]
+    shown = [ok(market, "GET", f"/shipments/{id}") for id in ids]
+    assert (shown[0]["carrier_info"]["name"], shown[1]["carrier_info"]) == ("USPS", [])
+    assert "carrier_info" not in shown[2]
 
 
 @pytest.mark.parametrize("nothing", [{}, [], None], ids=str)
