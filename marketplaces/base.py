@@ -91,6 +91,11 @@ class MarketplaceService:
         """Say whether this marketplace can do `operation`, a method's name."""
         return getattr(cls, operation) is not getattr(MarketplaceService, operation)
 
+    @classmethod
+    def calls_us(cls) -> bool:
+        """Say whether it sends us anything; one that does not has no use for our address and is asked for news instead."""
+        return cls.supports("verify")
+
     def plan(self, requests: int, urgency: Urgency) -> None:
         """Set aside `requests` of the account's budget for the calls that follow, or raise BudgetSpent.
 
