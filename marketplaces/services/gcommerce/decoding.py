@@ -159,13 +159,15 @@ def idents(value: object) -> list[str]:
 
 
 def listed(payload: object, key: str, id_key: str) -> Rows | None:
-    """A list as it is answered: wrapped below `key`, or bare. None when it is neither."""
+    """A list as it is answered: wrapped below `key`, or bare; a map by id in place of a list. None when it is neither."""
     if isinstance(payload, list):
         return Rows(rows(payload), None)
-    if not isinstance(payload, dict) or not isinstance(payload.get(key), list | dict):
+    if not isinstance(payload, dict):
         return None
-    total = whole(obj(payload.get("params")).get("total_items"))
-    return Rows(rows(payload[key], id_key), total)
+    if key in payload and (is_empty(payload[key]) or isinstance(payload[key], list | dict)):
+        return Rows(rows(payload[key], id_key), whole(obj(payload.get("params")).get("total_items")))
+    is_map = bool(payload) and all(isinstance(row, dict) and ident(row.get(id_key)) for row in payload.values())
+    return Rows(rows(payload, id_key), None) if is_map else None
 
 
 def images(payload: Json) -> list[str]:
