@@ -207,7 +207,7 @@ class Orders:
             raise Refusal(409, "", "The order has a delivery order")
         number, now = next(self._numbers), self.moment()
         delivery = DeliveryOrder(
-            id=f"WDO5FF02DDA52FAFF01{number:07d}",
+            id=f"WDO5FF02DDA52FAFF01{number:08d}",
             number=f"21000000{number:08d}",
             order=order,
             created_at=now,

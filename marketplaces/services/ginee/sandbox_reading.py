@@ -107,7 +107,8 @@ class Reading:
     def _page(self, found: list[Order], name: str, cursor: Any, size: int) -> Json:
         rows = sorted((self._at(order, name), order.id) for order in found)
         if cursor is not None:
-            rows = [row for row in rows if row > _read_cursor(cursor)]
+            seen = _read_cursor(cursor)
+            rows = [row for row in rows if row > seen]
         chosen, has_more = rows[:size], len(rows) > size
         page: Json = {
             "content": [self._sandbox.orders.all[order_id].row() for _, order_id in chosen],
