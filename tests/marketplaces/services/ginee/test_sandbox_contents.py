@@ -104,6 +104,13 @@ def test_a_deletion_is_partial_unless_switched(tell):
     assert tell(partial_delete=0)["GIN-04"]["payload"].keys() >= ABSENT_WHEN_DELETED
 
 
+def test_what_is_wrong_with_a_notification_stands_beside_it(tell, market):
+    tell(empty_shop=1)
+    assert [sorted(message.modes) for message in market.messages] == [["empty_shop"]] * 4 + [
+        ["empty_shop", "partial_delete"]
+    ]
+
+
 def test_an_owner_can_be_somebody_elses_id(tell):
     told = tell(foreign_owner=1)
     payload = told["GIN-04"]["payload"]
