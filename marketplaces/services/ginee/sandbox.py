@@ -1,7 +1,8 @@
 """A make-believe Ginee: written from the contract alone, so that an error of the service next door cannot hide here.
 
 Built-in seller: the keys of the contract's signature vectors. Other sellers and all receivers of notifications come
-from whoever runs the sandbox.
+from whoever runs the sandbox. Beside the control addresses that every sandbox has, there are below `/_sim/`: `order`,
+`callbacks`, `switches`, `replay`, `stop`, `storm`, `history`, `shop` and `complaints`.
 """
 
 import json

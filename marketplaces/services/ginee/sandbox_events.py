@@ -56,12 +56,12 @@ class Events:
         self._sandbox.emit(op, f"{entity} {action}", receivers, self.envelope(entity, action, payload), about)
 
     def envelope(self, entity: str, action: str, payload: Json, created_at: int | None = None) -> Json:
-        at = int(self._sandbox.clock.time() * MICROS) if created_at is None else created_at
+        now = max(int(self._sandbox.clock.time() * MICROS), self._sandbox.orders.latest)
         document: Json = {
             "id": f"GENIE5FF31A7C5F1503{next(self._numbers):010d}",
             "entity": entity,
             "action": action,
-            "createAt": utc_text(at, self.decimals()),
+            "createAt": utc_text(created_at or now, self.decimals()),
             "payload": payload,
         }
         generation = self._sandbox.switches.generation

@@ -32,7 +32,7 @@ class Orders:
         self._sandbox = sandbox
         self.all: dict[str, Order] = {}
         self._numbers = itertools.count(1)
-        self._last = 0
+        self.latest = 0  # the moment of the last change
 
     # --- the happy way, by the clock -------------------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class Orders:
             raise Refusal(409, "", "The order has a delivery order")
         number, now = next(self._numbers), self.moment()
         delivery = DeliveryOrder(
-            id=f"WDO5FF02DDA52FAFF01{number:07d}",
+            id=f"WDO5FF02DDA52FAFF01{number:08d}",
             number=f"21000000{number:08d}",
             order=order,
             created_at=now,
@@ -233,8 +233,8 @@ class Orders:
         """Return now, or a little later: no two changes have the same moment as it will be written."""
         step = {0: MICROS, 3: 1000, 6: 1, "mixed": MICROS}[self._sandbox.switches.decimals]
         now = int(self._sandbox.clock.time() * MICROS) // step * step
-        self._last = max(now, self._last // step * step + step)
-        return self._last
+        self.latest = max(now, self.latest // step * step + step)
+        return self.latest
 
     def _plan(self, order: Order) -> None:
         """Have the next step happen when its time has come, unless somebody acted on the order meanwhile."""

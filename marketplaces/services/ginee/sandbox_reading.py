@@ -1,5 +1,6 @@
 """How orders are found and read in the make-believe Ginee (GIN-C01, GIN-C02)."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from marketplaces.sandbox_words import Json, Request, operation
@@ -61,10 +62,12 @@ class Reading:
         order_type = word(body, "orderType", ("PRE_SALE", "NORMAL"))
         shops = texts(body, "shopIdList", MOST_SHOPS)
         numbers = texts(body, "orderNumbers", MOST_NUMBERS)
+        is_visible = self._is_visible(request, historical=historical)
         found = [
             order
-            for order in self._visible(request, historical=historical)
-            if all(since <= self._at(order, name) <= to for name, since, to in windows)
+            for order in self._sandbox.orders.all.values()
+            if is_visible(order)
+            and all(since <= self._at(order, name) <= to for name, since, to in windows)
             and all(order.row()[key] == value for key, value in wanted.items() if value)
             and order_type in ("", order.order_type)
             and (not shops or order.shop.id in shops)
@@ -94,20 +97,17 @@ class Reading:
     def _channel_behind(self) -> int:
         return int(self._sandbox.switches.channel_clock_seconds * MICROS)
 
-    def _visible(self, request: Request, *, historical: bool) -> list[Order]:
-        """Return the caller's orders: those of the last three months, or the older ones."""
+    def _is_visible(self, request: Request, *, historical: bool) -> Callable[[Order], bool]:
+        """Return what tells the caller's orders of the last three months, or the older ones, from all others."""
         key = self._sandbox.access_key(request)
         oldest = int(self._sandbox.clock.time() * MICROS) - HISTORY - HISTORY_GRACE
-        return [
-            order
-            for order in self._sandbox.orders.all.values()
-            if order.access_key == key and (order.updated_at < oldest) == historical
-        ]
+        return lambda order: order.access_key == key and (order.updated_at < oldest) == historical
 
     def _page(self, found: list[Order], name: str, cursor: Any, size: int) -> Json:
         rows = sorted((self._at(order, name), order.id) for order in found)
         if cursor is not None:
-            rows = [row for row in rows if row > _read_cursor(cursor)]
+            seen = _read_cursor(cursor)
+            rows = [row for row in rows if row > seen]
         chosen, has_more = rows[:size], len(rows) > size
         page: Json = {
             "content": [self._sandbox.orders.all[order_id].row() for _, order_id in chosen],
@@ -134,17 +134,17 @@ class Reading:
         body = read_json(request)
         ids = texts(body, "orderIds", MOST_ORDERS)
         channel_ids = texts(body, "channelOrderIds", MOST_ORDERS)
-        visible = self._visible(request, historical=flag(body, "historicalData"))
-        if ids:
-            known = {order.id: order for order in visible}
-        elif channel_ids and isinstance(body.get("shopId"), str):
-            ids, known = channel_ids, {order.external_id: order for order in visible if order.shop.id == body["shopId"]}
-        else:
+        is_visible = self._is_visible(request, historical=flag(body, "historicalData"))
+        known = self._sandbox.orders.all
+        if not ids and channel_ids and isinstance(body.get("shopId"), str):
+            ids = channel_ids
+            known = {order.external_id: order for order in known.values() if order.shop.id == body["shopId"]}
+        if not ids:
             raise parameter_error("orderIds is needed, or shopId and channelOrderIds")
         details = [
             known[one].details(self._channel_behind(), self._sandbox.switches.tracking_key)
             for one in dict.fromkeys(ids)
-            if one in known
+            if one in known and is_visible(known[one])
         ]
         shape = self._sandbox.switches.details_shape
         if shape == "object" and len(details) == 1:

@@ -24,6 +24,7 @@ RETRY_SECONDS = (5.0, 30.0, 120.0)
 SHOWN_BYTES = 1000
 MODES = frozenset(DISGUISES) | {"same_id", "no_authorization"}
 ON_THE_WAY = ("duplicate", "reorder", "delay", "drop")
+ONLY_OF = {"partial_delete": "GIN-04"}
 
 
 class SentEvents:
@@ -64,7 +65,7 @@ class SentEvents:
             # Drawn for each, whatever the chance: one switch does not move what another one does.
             strikes = self._random.random() < getattr(self._sandbox.switches, mode)
             seconds = self._random.uniform(0, self._sandbox.switches.delay_seconds)
-            if strikes and mode not in faults:
+            if strikes and mode not in faults and ONLY_OF.get(mode, op) == op:
                 faults[mode] = Fault(op, mode, seconds=seconds)
         return list(faults.values())
 

@@ -1,7 +1,8 @@
 """What can be switched in the make-believe Ginee: how it answers, and how its webhooks look and go wrong.
 
 A switch that is a number from 0 to 1 is a chance, drawn for each event from the sandbox's seed. All are off or at their
-plainest until somebody sets them; `set(preset="contract")` turns on the troubles that the contract's section 11 lists.
+plainest until somebody sets them; `set(preset="contract")` turns on the troubles that the contract's section 11 lists,
+and `preset="limited"` its invented rate limit.
 """
 
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "calm": {"duplicate": 0.0, "reorder": 0.0, "delay": 0.0, "drop": 0.0, "delay_seconds": 30.0, "retries": 3},
     "contract": {"duplicate": 0.1, "reorder": 0.1, "delay": 1.0, "drop": 0.02, "delay_seconds": 30.0, "retries": 3},
+    "limited": {"rate_limit": 5.0},
 }
 CHOICES: Mapping[str, tuple[Any, ...]] = {
     "language": ("mixed", "english", "chinese"),

@@ -93,6 +93,12 @@ def test_the_country_is_needed_and_one_of_six(market, country):
     assert code(market, SHOPS, PAGE, headers) == "IAM_FAILED"
 
 
+def test_a_body_is_json_and_says_so(market):
+    headers = signed_headers(SHOPS) | {"content-type": "text/plain"}
+    assert answer(market, SHOPS, PAGE, headers).status == 415
+    assert code(market, SHOPS, "no object") == "PARAMETER_ERROR"
+
+
 def test_the_query_is_not_signed(market):
     asked = answer(market, SHOPS, PAGE, query={"trace": "1"})
     assert json.loads(asked.body)["code"] == "SUCCESS"
@@ -194,7 +200,7 @@ def test_a_mode_nobody_knows_is_refused(market):
 def test_the_rate_limit_is_there_when_switched_on(market):
     assert [answer(market, SHOPS, PAGE).status for _ in range(20)] == [200] * 20
     market.bucket._left.clear()
-    market.switches.rate_limit = 5.0
+    market.switches.set(preset="limited")
     refused = [answer(market, SHOPS, PAGE) for _ in range(6)][-1]
     assert (refused.status, refused.headers["Retry-After"]) == (429, "1")
     market.switches.retry_after = False
