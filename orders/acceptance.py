@@ -15,6 +15,7 @@ from orders.models import Acceptance, Order
 # An order that was read longer ago is read again first: somebody may have accepted it there.
 FRESH = timedelta(minutes=10)
 ACCEPTABLE = frozenset({OrderState.NEW, OrderState.ON_HOLD})
+ASLEEP = (Acceptance.State.DONE, Acceptance.State.NEEDS_ATTENTION)
 # Accepted, or further.
 ACCEPTED = frozenset(
     {
@@ -31,6 +32,12 @@ def has_acceptance(account: Account) -> bool:
 def can_accept(order: Order) -> bool:
     """Whether accepting the order makes sense by what is known of it."""
     return order.state in ACCEPTABLE and has_acceptance(order.account)
+
+
+def is_open_to(order: Order) -> bool:
+    """Whether a button to accept the order makes sense: it can be, and nobody's wish is on its way."""
+    wishes = Acceptance.objects.filter(order=order).exclude(state__in=ASLEEP)
+    return can_accept(order) and not wishes.exists()
 
 
 def accept(order: Order, *, by: str) -> bool:
@@ -56,7 +63,7 @@ def accept(order: Order, *, by: str) -> bool:
 
 def _wish_again(row: Acceptance, by: str) -> bool:
     """Take up a wish that is done or waits for a person; one that is on its way is left to it."""
-    asleep = Acceptance.objects.filter(pk=row.pk, state__in=[Acceptance.State.DONE, Acceptance.State.NEEDS_ATTENTION])
+    asleep = Acceptance.objects.filter(pk=row.pk, state__in=ASLEEP)
     if not asleep.update(wished_by=by, wished_at=timezone.now(), accepted_at=None):
         return False
     return outgoing.try_again(row)

@@ -34,6 +34,9 @@ OVER = frozenset(
     {OrderState.SHIPPED, OrderState.COMPLETED, OrderState.CANCELLED, OrderState.RETURNED, OrderState.FAILED}
 )
 
+# Goods of such an order have left, whether their parcels are known here yet or not.
+LEFT = frozenset({OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED})
+
 
 def refresh(account: Account, hint: RemoteOrder, service: MarketplaceService | None = None) -> Order:
     """Read the order from its marketplace and take it in, with what only the notification knew.
@@ -101,7 +104,8 @@ def import_order(
         replaced = merging.merge(order, remote, is_hearsay=is_hearsay)
         order.seen_at = timezone.now()
         order.save()
-        for line in merging.merge_lines(order, remote, replaced=replaced):
+        lines = merging.merge_lines(order, remote, replaced=replaced)
+        for line in lines:
             set_aside(line)
             inventories.follow(line)
         if order.state in OVER:
@@ -112,10 +116,12 @@ def import_order(
 
 def set_aside(line: OrderLine) -> None:
     """Hold what the line may still take: unpaid for a limited time, paid until delivered or cancelled. Safe to repeat."""
-    if line.product_id is None:
+    if line.product is None:
         return
     order = line.order
     open_units = units_to_come(line)
+    if order.state in LEFT and line.product.is_counted and open_units:
+        return  # what is held for it is on its way; the parcel takes it out of stock when it is known here
     if order.state not in UNPAID | TO_DELIVER or open_units == 0:
         let_go(line)
         return
@@ -124,7 +130,7 @@ def set_aside(line: OrderLine) -> None:
         let_go(line)
         return
     held = stock.hold(
-        product_id=line.product_id,
+        product_id=line.product.pk,
         quantity=open_units,
         reference=f"order line {line.pk}",
         account_id=order.account_id,

@@ -120,11 +120,10 @@ def merge_lines(order: Order, remote: RemoteOrder, *, replaced: bool) -> list[Or
         line.order = order  # else each would read it once more
     may_add = replaced or not known
     for said in remote.lines:
-        line = known.get(said.external_id)
-        if line is None and may_add:
-            line = known[said.external_id] = OrderLine(order=order, external_id=said.external_id)
-        if line is not None:
-            _merge_line(line, said, replaces=replaced)
+        if said.external_id not in known and may_add:
+            known[said.external_id] = OrderLine(order=order, external_id=said.external_id)
+        if said.external_id in known:
+            _merge_line(known[said.external_id], said, replaces=replaced)
     return list(known.values())
 
 

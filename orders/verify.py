@@ -226,6 +226,21 @@ def goods_are_shipped() -> Iterator[Problem]:
         )
 
 
+def what_left_is_in_a_parcel() -> Iterator[Problem]:
+    """Units that were set aside for goods leave stock with their parcel; one that nobody knows would keep them for ever."""
+    left = Order.objects.filter(
+        state__in=[OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED],
+        lines__hold__isnull=False, lines__hold__released_at=None, seen_at__lt=timezone.now() - FORGOTTEN_AFTER,
+    )  # fmt: skip
+    for order in left.distinct().defer("raw", "contact")[: MOST + 1]:
+        yield _problem(
+            "no parcel",
+            f"Order {order} is {order.get_state_display()}, yet units are still set aside for it: no parcel of it is known"
+            " here. Read the shipments, or enter its parcel.",
+            order=order.external_id,
+        )
+
+
 def no_event_is_forgotten() -> Iterator[Problem]:
     """What the marketplace told of an order was taken in, or the order is here all the same."""
     account, subject = OuterRef("account"), OuterRef("subject")
@@ -270,6 +285,7 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     deliveries_send_what_was_asked,
     nothing_is_forgotten,
     goods_are_shipped,
+    what_left_is_in_a_parcel,
     purchases_come_to_an_end,
     no_event_is_forgotten,
 )
