@@ -12,6 +12,7 @@ from django.conf import settings
 
 from backoffice.crypto import same
 from marketplaces.exceptions import PermanentError, Refused, Unsupported
+from marketplaces.masking import MASK
 from marketplaces.services.ginee import address, mapping, reading, signing
 from marketplaces.services.ginee.reading import ident, obj, text
 from marketplaces.shop import Shop
@@ -62,10 +63,11 @@ def _by_signature(connection: Connection, call: Call) -> None:
     found = check_signature(connection, call)
     if found != MATCH:
         problem = "has no signature" if found == ABSENT else "is signed, and not by this account's secret over its path"
+        paths = ", ".join(_public_paths(connection, call)).replace(_segments(call)[0], MASK)
         raise Refused(
             401,
-            f"The call {problem}. Compare the webhook secret (without one it is the secret key) and the option public_path:"
-            f" here it stands for {', '.join(_public_paths(connection, call)) or 'nothing'}",
+            f"The call {problem}. Compare the webhook secret (without one it is the secret key) and the option public_path;"
+            f" here the path is {paths}",
         )
 
 
