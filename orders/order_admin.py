@@ -213,7 +213,7 @@ class OrderAdmin(EvidenceAdmin):
     def accept(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
         by = request.user.get_username()
         count = sum(acceptance.accept(order, by=by) for order in queryset.select_related("account"))
-        text = "{rows} are being accepted; each timeline shows what comes of it."
+        text = "A worker accepts {rows} now; the timeline shows what comes of it."
         self.tell(
             request, count, text if count else "Nothing to accept there: none is new, or it is on its way already."
         )

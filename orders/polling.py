@@ -194,10 +194,10 @@ class Walk:
                 raise error
             if len(page) < AT_ONCE:
                 break
-        _end_lease(
-            poll, read_until=poll.began_at, began_at=None, reached=None, failures=0, last_error="",
-            next_at=timezone.now() + _pace(poll),
-        )  # fmt: skip
+        next_at = timezone.now() + _pace(poll)
+        ended = {"read_until": poll.began_at, "began_at": None, "reached": None, "failures": 0, "last_error": ""}
+        _end_lease(poll, next_at=next_at, **ended)
+        queue.enqueue_at(next_at, TASK, poll.pk)  # the clock's own round is a minute late at the worst
 
     def _begin(self) -> None:
         if self.poll.began_at is None or self.poll.reached is None:

@@ -70,4 +70,4 @@ class PurchaseOrderAdmin(EvidenceAdmin):
     @admin.action(description="Read again", permissions=["read"])
     def read_again(self, request: HttpRequest, queryset: "QuerySet[PurchaseOrder]") -> None:
         count = sum(outgoing.try_again(row) for row in queryset)
-        self.tell(request, count, "{rows} are being read again.")
+        self.tell(request, count, "A worker reads {rows} again.")

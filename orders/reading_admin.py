@@ -30,7 +30,7 @@ class OrderReadingAdmin(EvidenceAdmin):
     @admin.action(description="Read again", permissions=["read"])
     def read_again(self, request: HttpRequest, queryset: "QuerySet[OrderReading]") -> None:
         count = sum(outgoing.try_again(row) for row in queryset)
-        self.tell(request, count, "{rows} are taken up again; the orders show what comes of it.")
+        self.tell(request, count, "A worker takes up {rows} again.")
 
 
 @admin.register(Poll)

@@ -9,9 +9,9 @@ from django.db.models.functions import Least
 from django.utils import timezone
 
 from marketplaces import outgoing, pump
-from marketplaces.exceptions import MarketplaceError, NotFound
+from marketplaces.exceptions import MarketplaceError, NotFound, TemporaryError
 from marketplaces.models import Account
-from marketplaces.outgoing import Again, Outcome, Result
+from marketplaces.outgoing import Outcome, Result
 from marketplaces.types import RemoteOrder, Urgency
 from orders import intake, timeline
 from orders.models import Order, OrderReading
@@ -21,7 +21,7 @@ State = OrderReading.State
 # News of many orders come together: they wait so long for one another, and are read in one request.
 COALESCE = timedelta(seconds=5)
 # An order may be told of before its marketplace shows it.
-MISSING_TRIES, MISSING_AGAIN = 3, timedelta(minutes=1)
+MISSING_TRIES, MISSING_AGAIN_SECONDS = 3, 60.0
 
 
 def ask(account: Account, external_id: str, *, since: datetime | None = None, news: str = "") -> None:
@@ -73,7 +73,7 @@ def _read_one(row: OrderReading) -> Outcome:
     try:
         intake.refresh(row.account, RemoteOrder(external_id=row.external_id), service)
     except NotFound as error:
-        return _missing(row, error)
+        raise _missing(row, error) from error
     return None
 
 
@@ -105,10 +105,10 @@ def _take_in(row: OrderReading, remote: RemoteOrder | None, asked_at: datetime) 
     return None
 
 
-def _missing(row: OrderReading, error: NotFound) -> Outcome:
-    """Look a few times for an order that is not there; then it is a person's. Raises NotFound."""
+def _missing(row: OrderReading, error: NotFound) -> MarketplaceError:
+    """Look a few times for an order that is not there; then it is a person's."""
     if row.attempts < MISSING_TRIES:
-        return Again(timezone.now() + MISSING_AGAIN, f"{error}; looking again.")
+        return TemporaryError(f"{error}; looking again", kind=error.kind, retry_after=MISSING_AGAIN_SECONDS)
     if order := Order.objects.filter(account=row.account, external_id=row.external_id).first():
         timeline.warn(order, "missing", "The marketplace does not show it any more.", event_id=f"reading {row.pk}")
-    raise error
+    return error

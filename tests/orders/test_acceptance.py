@@ -82,7 +82,7 @@ def test_an_answer_without_effect_needs_a_person_and_says_so(market):  # noqa: F
 def test_a_lost_answer_is_looked_for_before_anything_is_repeated(market):  # noqa: F811
     (bought,), (order,) = bought_and_read(market)
     market.fault("GCO-12", "drop_after_commit")
-    market.fault("GCO-11", "drop")
+    market.fault("GCO-11", "drop_before_commit")
     accept(market, order, seconds=120)
     order.refresh_from_db()
     assert (bought.status, order.state, calls("GCO-12")) == ("K", "accepted", 1)

@@ -48,7 +48,8 @@ def test_without_keys_the_notification_is_believed_and_nobody_is_asked(ginee):
     assert (order.state, order.is_hearsay, calls()) == ("new", True, 0)
     assert order.raw["shopId"]
 
-    ginee.sandbox.orders.act(bought.id, "ship")
+    for step in ("label", "ship"):
+        ginee.sandbox.orders.act(bought.id, step)
     ginee.advance(12)
     order = mirrored(bought)
     assert (order.state, order.event_status_word) == ("shipped", "SHIPPING")
@@ -56,7 +57,7 @@ def test_without_keys_the_notification_is_believed_and_nobody_is_asked(ginee):
 
 
 def test_news_of_a_hundred_orders_are_read_in_one_request(ginee):
-    bought = [ginee.buy(SKU, stays=True) for _ in range(100)]
+    bought = [ginee.buy(SKU, stays=True, force=True) for _ in range(100)]
     ginee.advance(12)
     assert calls("GIN-C02") == 1
     assert Order.objects.filter(is_summary=False).count() == len(bought)
