@@ -69,7 +69,7 @@ def test_an_order_says_who_buys_what_and_where_it_goes() -> None:
     """GCO-T40: the sample; its sums do not add up, and are stored as they are."""
     found = order()
     assert (found.external_id, found.state, found.status_word) == ("123456", OrderState.COMPLETED, "C")
-    assert (found.amount, found.currency, found.buyer) == (Decimal("10000.00"), "USD", "123")
+    assert (found.amount, found.currency, found.buyer) == (Decimal("10000.00"), "USD", "Test Buyer")
     assert found.created_at == datetime(2022, 5, 12, 23, 31, 48, tzinfo=UTC)
     assert found.updated_at == datetime(2022, 5, 13, 0, 25, 3, tzinfo=UTC)
     assert found.shipping_methods == [ShippingMethod("44", "Standard Shipping", "1-3 business days")]
