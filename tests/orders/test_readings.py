@@ -48,8 +48,7 @@ def test_without_keys_the_notification_is_believed_and_nobody_is_asked(ginee):
     assert (order.state, order.is_hearsay, calls()) == ("new", True, 0)
     assert order.raw["shopId"]
 
-    for step in ("label", "ship"):
-        ginee.sandbox.orders.act(bought.id, step)
+    ginee.sandbox.orders.become(bought, "SHIPPING")
     ginee.advance(12)
     order = mirrored(bought)
     assert (order.state, order.event_status_word) == ("shipped", "SHIPPING")
