@@ -149,6 +149,22 @@ def test_refused_keys_are_a_finding(ginee: Desk) -> None:
     assert "Check the access key" in health.details[0]
 
 
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"options": {"verification": "off"}}, "Verification is off"),
+        ({"credentials": {"path_token": ""}}, "has no token"),
+        ({"options": {"verification": "off", "allow_off": True}, "credentials": {"path_token": ""}}, ""),
+    ],
+)
+def test_a_door_that_is_shut_is_a_finding(peer: Peer, changes: dict[str, Any], word: str) -> None:
+    keyless = {"access_key": "", "secret_key": ""}
+    changes = changes | {"credentials": keyless | changes.get("credentials", {})}
+    details = open_line(**changes).check().details
+    assert word in details[0]
+    assert len(details) == (2 if word else 1)
+
+
 def test_a_host_out_of_reach_is_a_finding(peer: Peer) -> None:
     peer.breaks()
     health = open_line().check()
