@@ -99,7 +99,7 @@ class Service(MarketplaceService):
     sandbox_credentials = {"access_key": "test-access", "secret_key": "test-secret"}
     secret_keys = reading.PERSONAL_KEYS
     accepted = inbound.ACCEPTED
-    offer_fields = frozenset({QUANTITY})
+    offer_fields = bulk_fields = frozenset({QUANTITY})
     offers_per_update = ROWS_PER_UPDATE
     offers_per_read = SKUS_PER_READ
     orders_per_read = ORDERS_PER_READ

@@ -83,6 +83,16 @@ def test_a_refused_window_is_not_asked_again(peer: Peer) -> None:
     assert (caught.value.kind, len(peer.requests)) == ("invalid", 1)
 
 
+def test_a_list_without_an_end_is_broken_off_and_told(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketplaces.services.ginee.line.MOST_PAGES", 3)
+    for number in range(3):
+        peer.says({"content": [row(f"SO{number}")], "more": True, "nextCursor": [str(number)]})
+    found = open_line().fetch_orders(datetime.now(UTC))
+    assert [next(found).external_id for _ in range(3)] == ["SO0", "SO1", "SO2"]
+    with pytest.raises(PermanentError, match="did not end within 3 pages"):
+        next(found)
+
+
 # --- details -------------------------------------------------------------------------------------------------------
 
 
