@@ -61,8 +61,9 @@ class BeingRead(Exception):
 
 
 def kinds_of(account: Account) -> list[str]:
-    """The lists that this account's marketplace has."""
-    return [kind for kind, reader in READERS.items() if account.service_class.supports(reader.operation)]
+    """The lists that this account's marketplace has, and that are taken in here."""
+    kinds = [kind for kind, reader in READERS.items() if account.service_class.supports(reader.operation)]
+    return [kind for kind in kinds if kind != Kind.SHIPMENTS or takes_in_shipments() is not None]
 
 
 def has(account: Account, kind: str) -> bool:
@@ -275,7 +276,7 @@ def _take_order(account: Account, row: RemoteOrder, order: Order | None, asked_a
             readings.ask(account, row.external_id, since=since, news=news)
 
 
-def _survives(account: Account, row: Any, take: Callable[..., None], *more: object) -> bool:
+def _survives(account: Account, row: Any, take: Callable[..., object], *more: object) -> bool:
     """Take in one row; what goes wrong with it stops no other, and the next walk meets it again."""
     try:
         take(account, row, *more)
@@ -287,13 +288,21 @@ def _survives(account: Account, row: Any, take: Callable[..., None], *more: obje
 
 def take_shipments(account: Account, rows: Sequence[RemoteShipment], asked_at: datetime) -> Found:
     """Take in rows of a list of shipments."""
+    take = takes_in_shipments()
+    if take is None:
+        return Found()
     for row in rows:
-        _survives(account, replace(row, asked_at=row.asked_at or asked_at), mirror_of_shipments())
+        _survives(account, replace(row, asked_at=row.asked_at or asked_at), take)
     return Found(len(rows))
 
 
-def mirror_of_shipments() -> Any:
-    return import_string("orders.shipping.mirror")
+def takes_in_shipments() -> Callable[..., object] | None:
+    """The verb that mirrors a parcel, where parcels are kept; the one place that looks for it."""
+    try:
+        verb: Callable[..., object] = import_string("orders.mirroring.mirror")
+    except ImportError:
+        return None
+    return verb
 
 
 def take_purchase_orders(account: Account, rows: Sequence[RemotePurchaseOrder], asked_at: datetime) -> Found:

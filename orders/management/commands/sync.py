@@ -39,6 +39,8 @@ def _orders(account: Account) -> Result:
 
 
 def _shipments(account: Account) -> Result:
+    if not polling.has(account, Poll.Kind.SHIPMENTS):
+        return {"note": "Parcels are not kept here"}
     return {"seen": polling.read_now(account, Poll.Kind.SHIPMENTS).seen}
 
 
