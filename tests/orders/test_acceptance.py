@@ -127,7 +127,7 @@ def test_five_hundred_orders_are_mirrored_while_accepting_waits_for_nobody(marke
     assert max(waits) <= 2 * pace_seconds, waits
     assert 20 < Order.objects.filter(is_summary=False).count() < 100
 
-    _set_pace(market, per_minute=600_000)
+    _set_pace(market, per_minute=6000)
     market.advance(60)
     assert Order.objects.filter(is_summary=False).count() == 500
     assert not Acceptance.objects.exclude(state=State.DONE).exists()

@@ -15,7 +15,7 @@ from tests.orders.goods import PERSON, STREET
 from tests.orders.test_admin import act, page, says
 
 ORDERS = reverse("admin:orders_order_changelist")
-LOOK = ("orders.view_order", "orders.view_purchaseorder", "orders.view_orderreading")
+LOOK = ("orders.view_order", "orders.view_orderline", "orders.view_purchaseorder", "orders.view_orderreading")
 CONTACT = {"buyer": PERSON, "email": "planted@example.com", "ship_to": {"name": PERSON, "street": STREET}}
 PLANTED = (PERSON, STREET, "planted@example.com")
 
