@@ -5,6 +5,7 @@ One method is one operation and mostly one HTTP request. Every method may raise 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -70,10 +71,21 @@ class MarketplaceService:
     codes_per_call: ClassVar[int] = 100
     find_requests: ClassVar[int] = 1  # the most that find_offer takes
     codes_per_upload: ClassVar[int] = 1
-    offers_per_update: ClassVar[int] = 1  # more than one: update_offers takes so many
+    # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
+    offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
+    # More than one: update_offers takes so many. An account's line may take fewer than its class says.
+    offers_per_update: int = 1
+    # Fields of OfferContent that update_offers brings there; what else differs goes by update_offer, offer by offer.
+    bulk_fields: ClassVar[frozenset[str]] = frozenset()
     offers_per_feed: ClassVar[int] = 0
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
+    # How often its lists are read for news, in seconds; by kind: orders, shipments, purchase_orders.
+    poll_seconds: ClassVar[Mapping[str, int]] = {}
+    # A list is read from so long before the last time on: clocks differ, rows come late, and a list of what is new may
+    # not show what changed.
+    poll_overlap_seconds: ClassVar[int] = 3600
+    poll_first_days: ClassVar[int] = 30  # how far back an account's first reading goes
     # Words of this marketplace's pages that tell people what to do where it has no such operation.
     elsewhere: ClassVar[Mapping[str, str]] = {}
     files_per_upload: ClassVar[int] = 1
@@ -96,12 +108,35 @@ class MarketplaceService:
         """Say whether an account with these options can do `operation`: what it speaks may lack what another's has."""
         return cls.supports(operation)
 
+    @classmethod
+    def calls_us(cls) -> bool:
+        """Say whether it sends us anything; one that does not has no use for our address and is asked for news instead."""
+        return cls.supports("verify")
+
     def plan(self, requests: int, urgency: Urgency) -> None:
         """Set aside `requests` of the account's budget for the calls that follow, or raise BudgetSpent.
 
         Work of several calls asks before its first one, so that it never stops in the middle for want of budget.
         """
         self.client.plan(requests, urgency)
+
+    # --- how an account is set up ----------------------------------------------------------------------------
+
+    @classmethod
+    def completed(cls, before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+        """Return the credentials `now` as they are to be stored: with what only we can make, and with what of those
+        `before` stays valid for a while. Raises ConfigurationError, naming what can't be used. Safe to repeat.
+        """
+        return dict(now)
+
+    @classmethod
+    def hook_path(cls, credentials: Mapping[str, str], options: Mapping[str, Any]) -> str:
+        """What follows an account's own part of its webhook address, such as a secret of that address."""
+        return ""
+
+    def letter(self) -> str:
+        """What a person sends to the marketplace's staff where notifications are ordered by hand; else empty."""
+        return ""
 
     # --- what they call us for -------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ def turn(kind: str, account_id: str, *, is_planned: bool = False) -> int:
             done, not_before = _work(model, account)
     finally:
         Pump.objects.filter(account=account, kind=kind).update(leased_until=None)
-    _plan_next(model, account, kind, not_before)
+    plan(model, account, not_before)
     return done
 
 
@@ -73,12 +73,16 @@ def _work(model: type[Outgoing], account: Account) -> tuple[int, datetime]:
     return done, timezone.now()
 
 
-def _plan_next(model: type[Outgoing], account: Account, kind: str, not_before: datetime) -> None:
-    """Wake a worker for the next row."""
+def plan(model: type[Outgoing], account: Account, not_before: datetime | None = None) -> None:
+    """Wake a worker for an account's next row, unless an earlier turn is planned already: turns must not multiply.
+
+    Safe to repeat; meant for rows that come in thousands, where a wake-up each would be one too many.
+    """
     first = outgoing.waiting_of(model, account).aggregate(at=Min("next_try_at"), any=Min("pk"))
     if first["any"] is None:
         return
-    outgoing.plan_turn(account, kind, max(first["at"] or not_before, not_before))
+    soonest = not_before or timezone.now()
+    outgoing.plan_turn(account, model._meta.label_lower, max(first["at"] or soonest, soonest))
 
 
 def _lease(account: Account, kind: str) -> bool:

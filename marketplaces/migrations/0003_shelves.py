@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('marketplaces', '0001_initial'),
+        ('marketplaces', '0002_door'),
         ('inventory', '0004_shelves'),  # keeps which accounts are on hold
     ]
 

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('inventory', '0005_recalls'),
-        ('orders', '0002_goods'),
+        ('orders', '0003_reading'),
     ]
 
     operations = [
