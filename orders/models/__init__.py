@@ -9,3 +9,4 @@ from orders.models.orders import (
     Reservation as Reservation,
     ReservationLine as ReservationLine,
 )
+from orders.models.shipments import Shipment as Shipment, ShipmentItem as ShipmentItem
