@@ -1,42 +1,37 @@
-"""Products and their codes; and the stop button for an account's sales."""
+"""Codes; and the stop button for an account's sales."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
 from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import (
-    BaseAdmin,
     EvidenceAdmin,
     EvidenceInline,
-    age,
     answer,
     badge,
-    link,
-    price,
-    short,
 )
 from inventory import (
     buying_admin,  # noqa: F401  (registers its pages)
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
     offer_admin,  # noqa: F401  (registers its pages)
+    product_admin,  # noqa: F401  (registers its pages)
     publishing,
     stock,
 )
 from inventory.forms import WithdrawForm
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Supplier, Upload
+from inventory.models import Code, CodeReveal, Offer, Upload
 from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
@@ -92,104 +87,6 @@ class SellingAccountAdmin(AccountAdmin):
 
     def _told(self, request: HttpRequest, text: str) -> None:
         self.message_user(request, text, messages.SUCCESS)
-
-
-# --- products and where they come from -----------------------------------------------------------------------
-
-
-class OfferInline(EvidenceInline):
-    model = Offer
-    fields = readonly_fields = (
-        "page", "account", "price", "currency", "quantity", "pushed_quantity", "seen_quantity", "seen_status", "state",
-    )  # fmt: skip
-    verbose_name_plural = "offers of it"
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        return super().get_queryset(request).select_related("account", "product")
-
-    @display(description="offer")
-    def page(self, offer: Offer) -> str:
-        return link("admin:inventory_offer_change", str(offer), offer.pk)
-
-
-@admin.register(Product)
-class ProductAdmin(BaseAdmin):
-    list_display = ("sku", "name", "available", age("created_at"))
-    search_fields = ("sku__startswith", "name__startswith")
-    search_help_text = "Beginning of the SKU or the name"
-    readonly_fields = ("units",)
-    inlines = (OfferInline,)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        return ("sku", "name", "units") if obj else ("sku", "name")
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
-        return self.inlines if obj else ()
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        mine = Code.objects.filter(product=OuterRef("pk"), state=Code.State.AVAILABLE).order_by()
-        units = Subquery(mine.values("product").annotate(n=Count("pk")).values("n"), output_field=IntegerField())
-        return super().get_queryset(request).annotate(available=Coalesce(units, 0))
-
-    @display(ordering="available")
-    def available(self, product: Any) -> int:
-        return int(product.available)
-
-    @display(description="codes")
-    def units(self, product: Product) -> str:
-        found = {state: units for state, units in stock.count(product.pk).items() if units}
-        by_state = ", ".join(f"{units} {Code.State(state).label}" for state, units in found.items())
-        return f"{stock.sellable(product.pk)} can be sold now. In all: {by_state or 'none'}."
-
-
-@admin.register(Supplier)
-class SupplierAdmin(BaseAdmin):
-    list_display = ("name", short("notes"))
-    search_fields = ("name__startswith",)
-
-
-@admin.register(Batch)
-class BatchAdmin(BaseAdmin):
-    """Batches are made by imports; what was paid for them can be mended here."""
-
-    list_display = (
-        "__str__", "product", "supplier", price("cost"), "imported", "duplicates", "rejected", age("created_at"),
-    )  # fmt: skip
-    list_filter = (("product", AutocompleteSelectFilter), ("supplier", RelatedDropdownFilter))
-    list_select_related = ("product", "supplier")
-    search_fields = ("reference__startswith", "product__sku__startswith")
-    search_help_text = "Beginning of the reference or the SKU"
-    autocomplete_fields = ("supplier",)
-    fields = (
-        "product", "reference", "supplier", ("cost", "currency"), "file_name", "imported", "duplicates", "rejected",
-        "created_at", "its_codes",
-    )  # fmt: skip
-    readonly_fields = ("product", "file_name", "imported", "duplicates", "rejected", "created_at", "its_codes")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    @display(description="codes")
-    def its_codes(self, batch: Batch) -> str:
-        return link("admin:inventory_code_changelist", "Codes of this batch", query=f"batch__id__exact={batch.pk}")
-
-
-@admin.register(Hold)
-class HoldAdmin(EvidenceAdmin):
-    list_display = ("reference", "product", "account", "units", "until", "released_at", age("created_at"))
-    list_filter = (("product", AutocompleteSelectFilter), ("account", RelatedDropdownFilter))
-    list_select_related = ("product", "account")
-    ordering = ("-pk",)
-    fields = ("reference", "product", "account", "units", "until", "released_at", "created_at")
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        mine = Code.objects.filter(hold=OuterRef("pk")).order_by()
-        units = Subquery(mine.values("hold").annotate(n=Count("pk")).values("n"), output_field=IntegerField())
-        return super().get_queryset(request).annotate(units_held=Coalesce(units, 0))
-
-    @display(description="units held")
-    def units(self, hold: Any) -> int:
-        return int(hold.units_held)
 
 
 # --- codes ---------------------------------------------------------------------------------------------------

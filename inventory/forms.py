@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from unfold.widgets import (
@@ -13,7 +14,7 @@ from unfold.widgets import (
 
 from backoffice import money
 from inventory import products
-from inventory.models import CURRENCY_HELP, Code, Product
+from inventory.models import CURRENCY_HELP, Code, Product, Supplier
 from inventory.purchasing import MOST_AT_ONCE
 from marketplaces.types import RemoteProduct
 
@@ -76,7 +77,7 @@ class BuyForm(forms.Form):
 
     def clean_sku(self) -> Product:
         try:
-            return products.by_sku(self.cleaned_data["sku"].strip())
+            return products.for_codes(self.cleaned_data["sku"].strip())
         except products.UnknownSku as error:
             raise forms.ValidationError(str(error)) from error
 
@@ -94,3 +95,49 @@ class BuyForm(forms.Form):
             shown = money.display(lowest, self.remote.currency)
             self.add_error("max_price", f"The lowest price is {shown} now: none could be bought.")
         return data
+
+
+class ReceiveForm(forms.Form):
+    """Units of a counted product that came in."""
+
+    # A form that is sent twice puts its units on the shelf once.
+    token = forms.CharField(max_length=40, widget=forms.HiddenInput, initial=lambda: uuid4().hex)
+    quantity = forms.IntegerField(
+        label="How many",
+        min_value=1,
+        max_value=1_000_000,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
+    )
+    cost = forms.DecimalField(
+        label="Cost of one", min_value=0, max_digits=14, decimal_places=4, required=False,
+        widget=UnfoldAdminDecimalFieldWidget(), help_text="What was paid for a unit; profit is counted from it.",
+    )  # fmt: skip
+    currency = forms.RegexField(
+        r"^[A-Z]{3}$", required=False, widget=UnfoldAdminTextInputWidget(), help_text=CURRENCY_HELP,
+        error_messages={"invalid": "It takes three capital letters, such as EUR."},
+    )  # fmt: skip
+    supplier = forms.ModelChoiceField(
+        Supplier.objects.all(), required=False, widget=UnfoldAdminSelectWidget(), help_text="Who they came from."
+    )
+    reference = forms.CharField(
+        max_length=200, required=False, widget=UnfoldAdminTextInputWidget(), help_text="Their invoice or order number."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        if said.get("cost") is not None and not said.get("currency"):
+            self.add_error("currency", f"A cost has a currency. {CURRENCY_HELP}")
+        return said
+
+
+class CorrectForm(forms.Form):
+    """What a person counted on the shelf."""
+
+    counted = forms.IntegerField(
+        label="Units on the shelf", min_value=0, max_value=10_000_000,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
+        help_text="All that is there, with what is set aside for orders.",
+    )  # fmt: skip
+    note = forms.CharField(
+        label="Why", max_length=300, widget=UnfoldAdminTextInputWidget(), help_text="Such as “broken in transit”."
+    )

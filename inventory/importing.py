@@ -29,7 +29,7 @@ Entry = CodeLine | Refusal
 
 
 class OtherTerms(ValueError):
-    """The batch exists, and not as the import says; the text names the difference."""
+    """Product or batch are not as the import says; the text names the difference."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,10 @@ class BatchTerms:
     supplier: Supplier | None = None
     expires: date | None = None
     kind: CodeKind = CodeKind.TEXT
+
+    def __post_init__(self) -> None:
+        if self.product.is_counted:
+            raise OtherTerms(f"The units of {self.product} are counted: it takes no codes. Name another product")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ COMPARED = 20_000
 
 
 class UnknownSku(ValueError):
-    """No product has this SKU; the text names the nearest ones."""
+    """No product that fits has this SKU; the text says why, or names the nearest ones."""
 
 
 def by_sku(sku: str) -> Product:
@@ -18,6 +18,14 @@ def by_sku(sku: str) -> Product:
     product = Product.objects.filter(sku=sku).first()
     if product is None:
         raise UnknownSku(f'There is no product with the SKU "{sku}".{_hint(nearest(sku))}')
+    return product
+
+
+def for_codes(sku: str) -> Product:
+    """Return the product of this SKU, which takes codes. Raises UnknownSku, also for one whose units are counted."""
+    product = by_sku(sku)
+    if product.is_counted:
+        raise UnknownSku(f'The units of "{sku}" are counted: it takes no codes. Name another product.')
     return product
 
 

@@ -5,24 +5,27 @@
     anything a person finds bad -> faulty, void   available -> expired by its date
     sent, delivered -> returned                   returned -> available when a person says so
 
+Units of a counted product have no rows: inventory.goods moves them, behind the same verbs where they fit both.
+
 Each verb is one short transaction, joins the caller's if there is one, and writes down that the product's stock changed, so
 that its offers follow. Quantities are units.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
-from backoffice import queue
-from inventory.models import Code, Hold, StockChange
+from inventory import goods
+from inventory.changes import Held as Held, NotMoved as NotMoved, ShortStock as ShortStock, changed as changed
+from inventory.models import Code, Hold, Level
 
 State = Code.State
+ship, unship = goods.ship, goods.unship
 
 # What a person may take out of sale, and what it becomes.
 WITHDRAWN = (State.FAULTY, State.VOID)
@@ -38,20 +41,6 @@ SELECT id FROM inventory_code
  WHERE product_id = %(product)s AND state = 'available' AND (expires_at IS NULL OR expires_at >= %(today)s)
  ORDER BY position LIMIT %(quantity)s
 """
-
-
-class ShortStock(Exception):
-    """There is less than was asked for, and nothing was taken."""
-
-
-class NotMoved(Exception):
-    """A code is not in the state it should come from; nothing was changed."""
-
-
-@dataclass(frozen=True)
-class Held:
-    hold: Hold
-    quantity: int
 
 
 def pick_statement(*, skip_locked: bool) -> str:
@@ -109,6 +98,8 @@ def hold(
             released_at=None,
             defaults={"account_id": account_id, "until": until},
         )
+        if held.units or goods.is_counted(product_id):
+            return Held(held, goods.hold(held, quantity, may_be_short=may_be_short))
         codes = Code.objects.filter(hold=held)
         has = codes.count()
         if has > quantity:
@@ -139,10 +130,11 @@ def _release(hold_id: int, *, over_by: datetime | None = None) -> int | None:
         if held is None:
             return None
         freed = Code.objects.filter(hold=held, state=State.HELD).update(state=State.AVAILABLE, hold=None)
-        held.released_at = timezone.now()
-        held.save(update_fields=["released_at"])
         if freed:
             changed(held.product_id)
+        freed += goods.let_go(held)
+        held.released_at = timezone.now()
+        held.save(update_fields=["released_at"])
         return freed
 
 
@@ -279,19 +271,22 @@ def can_be_sold(codes: QuerySet[Code]) -> QuerySet[Code]:
 
 def sellable(product_id: int) -> int:
     """How many units a new buyer could have now."""
-    return can_be_sold(Code.objects.filter(product_id=product_id)).count()
+    return can_be_sold(Code.objects.filter(product_id=product_id)).count() or goods.free(product_id)
+
+
+def sellable_of(product_ids: Collection[int]) -> dict[int, int]:
+    """The same for many products, in two statements; each is there."""
+    codes = can_be_sold(Code.objects.filter(product_id__in=product_ids)).order_by()
+    units = dict.fromkeys(product_ids, 0)
+    units |= dict(codes.values_list("product_id").annotate(units=Count("pk")))
+    levels = Level.objects.filter(pk__in=product_ids).values_list("pk", F("on_hand") - F("held"))
+    return units | dict(levels)
 
 
 def count(product_id: int) -> dict[str, int]:
-    """Units of a product by state; every state is there."""
+    """Units of a product by state; every state is there. What left of a counted product is delivered."""
+    if goods.is_counted(product_id):
+        return goods.count(product_id)
     rows = Code.objects.filter(product_id=product_id).values_list("state").annotate(units=Count("pk"))
     found = Counter(dict(rows))
     return {state.value: found[state.value] for state in State}
-
-
-def changed(*product_ids: int) -> None:
-    """Write down, in the transaction of the change, that products can sell more or less than before."""
-    unique: Iterable[int] = dict.fromkeys(product_ids)
-    for product_id in unique:
-        StockChange.objects.create(product_id=product_id)
-        queue.enqueue("inventory.tasks.stock_changed", product_id)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q
+from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from inventory.models import Batch, Code, Hold, Product, Purchase, Upload
+from inventory.models import Batch, Code, Hold, Level, Movement, Product, Purchase, Upload
 from marketplaces.models import Outgoing, WebhookEvent
 from marketplaces.types import OrderState
 from orders.models import Delivery, DeliveryItem, Order, Reservation
@@ -73,6 +74,27 @@ def batches_add_up() -> Iterator[Problem]:
             "conservation",
             f"Batch {batch}: {batch.imported} codes were imported, {batch.there} are in stock's books.",
             batch=batch.pk,
+        )
+
+
+def levels_add_up() -> Iterator[Problem]:
+    """A counted product's numbers are the sum of their movements, and what is set aside is what the holds say."""
+    moved = Movement.objects.filter(product=OuterRef("pk")).order_by().values("product")
+    of_holds = Hold.objects.filter(product=OuterRef("pk"), released_at=None).order_by().values("product")
+
+    def total(rows: QuerySet[Any], column: str) -> Coalesce:
+        return Coalesce(Subquery(rows.values(total=Sum(column)), output_field=IntegerField()), 0)
+
+    levels = Level.objects.annotate(
+        moved_on_hand=total(moved, "on_hand"), moved_held=total(moved, "held"), of_holds=total(of_holds, "units")
+    )
+    wrong = levels.exclude(on_hand=F("moved_on_hand"), held=F("moved_held"))
+    for level in (wrong | levels.exclude(held=F("of_holds"))).select_related("product")[: MOST + 1]:
+        yield _problem(
+            "conservation",
+            f"{level.product}: {level.on_hand} units and {level.held} set aside by the level, {level.moved_on_hand} and"
+            f" {level.moved_held} by its movements, {level.of_holds} by the holds.",
+            product=level.pk,
         )
 
 
@@ -220,6 +242,7 @@ def purchases_come_to_an_end() -> Iterator[Problem]:
 
 CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     batches_add_up,
+    levels_add_up,
     no_code_twice,
     codes_are_accounted_for,
     uploads_are_accounted_for,

@@ -8,6 +8,8 @@ from inventory.models.stock import (
     Code as Code,
     CodeReveal as CodeReveal,
     Hold as Hold,
+    Level as Level,
+    Movement as Movement,
     Product as Product,
     StockChange as StockChange,
     Supplier as Supplier,

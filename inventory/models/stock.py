@@ -1,5 +1,6 @@
 """Products, and the codes that we hold of them."""
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
@@ -14,8 +15,17 @@ CURRENCY_HELP = "Three letters, such as EUR."
 class Product(models.Model):
     """What we sell, under our own SKU, wherever it is offered."""
 
+    class Kind(models.TextChoices):
+        CODES = "codes", "codes"
+        COUNTED = "counted", "counted units"
+
     sku = models.CharField("SKU", max_length=100, unique=True, help_text="Your own short name; imports refer to it.")
     name = models.CharField(max_length=300, blank=True)
+    kind = models.CharField(
+        "stock", max_length=10, choices=Kind.choices, default=Kind.CODES,
+        help_text="A pool of codes, each handed over once; or units that are counted, such as goods on a shelf or top-ups."
+        " It can't change once there is stock.",
+    )  # fmt: skip
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -23,6 +33,24 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.sku
+
+    @property
+    def is_counted(self) -> bool:
+        return self.kind == self.Kind.COUNTED
+
+    def clean(self) -> None:
+        if (
+            self.pk
+            and self._has_stock()
+            and self.kind != Product.objects.values_list("kind", flat=True).get(pk=self.pk)
+        ):
+            raise ValidationError(
+                {"kind": "There is stock of it already. Make a product of its own for the other kind."}
+            )
+
+    def _has_stock(self) -> bool:
+        mine = Q(product=self.pk)
+        return Code.objects.filter(mine).exists() or Movement.objects.filter(mine).exists()
 
 
 class Supplier(models.Model):
@@ -74,6 +102,7 @@ class Hold(models.Model):
     product = models.ForeignKey(Product, models.PROTECT, related_name="holds")
     account = models.ForeignKey(Account, models.PROTECT, null=True, blank=True, related_name="holds")
     reference = models.CharField(max_length=200, help_text="For whom: an order or a reservation.")
+    units = models.PositiveIntegerField(default=0, help_text="Of a counted product; codes point here by themselves.")
     until = models.DateTimeField(null=True, blank=True, help_text="Empty: until it is taken or released.")
     released_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -84,7 +113,8 @@ class Hold(models.Model):
                 fields=["product", "account", "reference"],
                 condition=Q(released_at=None),
                 name="one_open_hold_per_reference",
-            )
+            ),
+            models.CheckConstraint(condition=Q(released_at=None) | Q(units=0), name="a_released_hold_has_no_units"),
         ]
         indexes = [models.Index(fields=["until"], name="hold_until", condition=Q(released_at=None))]
 
@@ -181,3 +211,63 @@ class StockChange(models.Model):
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="changes")
     at = models.DateTimeField(default=timezone.now)
+
+
+class Level(models.Model):
+    """How many units of a counted product there are. Its row is what everybody who takes some waits for."""
+
+    product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="level")
+    on_hand = models.PositiveIntegerField(default=0, help_text="On the shelf, whoever they are meant for.")
+    held = models.PositiveIntegerField(default=0, help_text="Of these, set aside for orders and reservations.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(held__lte=models.F("on_hand")), name="no_more_is_held_than_there_is")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.free} of {self.product_id}"
+
+    @property
+    def free(self) -> int:
+        return self.on_hand - self.held
+
+
+class Movement(models.Model):
+    """One change of a counted product's units, and why. Append only: a level is the sum of its movements."""
+
+    class Kind(models.TextChoices):
+        RECEIVED = "received", "received"
+        HELD = "held", "set aside"
+        RELEASED = "released", "let go"
+        SHIPPED = "shipped", "shipped"
+        RETURNED = "returned", "returned"
+        CORRECTED = "corrected", "corrected"
+
+    product = models.ForeignKey(Product, models.PROTECT, related_name="movements", db_index=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    on_hand = models.IntegerField("units on the shelf", default=0, help_text="More, or with a minus less.")
+    held = models.IntegerField("units set aside", default=0)
+    reference = models.CharField(max_length=200, blank=True, help_text="An invoice, a parcel, an order.")
+    # What was done once is not done again: the work's own name, where it may be repeated.
+    key = models.CharField(max_length=200, blank=True, editable=False)
+    supplier = models.ForeignKey(Supplier, models.PROTECT, null=True, blank=True, related_name="movements")
+    cost = models.DecimalField(
+        max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)],
+        help_text="Cost basis of one unit.",
+    )  # fmt: skip
+    currency = models.CharField(max_length=3, blank=True, help_text=CURRENCY_HELP)
+    note = models.CharField(max_length=300, blank=True)
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key"], condition=~Q(key=""), name="a_movement_is_made_once")]
+        indexes = [
+            models.Index(fields=["product", "-at"], name="movement_of_product"),
+            models.Index(fields=["-at"]),
+        ]
+        permissions = [("move_stock", "Can receive and correct counted stock")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {abs(self.on_hand or self.held)} × {self.product}"

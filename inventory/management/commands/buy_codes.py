@@ -62,7 +62,7 @@ class Command(ReportingCommand):
     def report(self, **options: Any) -> Report:
         try:
             account = accounts.by_name(options["account"])
-            product = products.by_sku(options["sku"])
+            product = products.for_codes(options["sku"])
             remote = _look_up(account, options["product"])
             self._tell(_describe(remote))
             continued = _order(account, remote, product, options)

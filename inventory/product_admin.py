@@ -1,0 +1,191 @@
+"""Products, where they come from, and the stock that is counted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    ChoicesDropdownFilter,
+    RangeDateTimeFilter,
+    RelatedDropdownFilter,
+)
+from unfold.decorators import display
+
+from backoffice.admin import BaseAdmin, EvidenceAdmin, EvidenceInline, age, answer, badge, link, price, short
+from inventory import goods, stock
+from inventory.forms import CorrectForm, ReceiveForm
+from inventory.models import Batch, Code, Hold, Level, Movement, Offer, Product, Supplier
+
+MOVEMENTS = {
+    "received": "success", "held": "info", "released": "info", "shipped": "primary", "returned": "warning",
+    "corrected": "warning",
+}  # fmt: skip
+
+
+class OfferInline(EvidenceInline):
+    model = Offer
+    fields = readonly_fields = (
+        "page", "account", "price", "currency", "quantity", "pushed_quantity", "seen_quantity", "seen_status", "state",
+    )  # fmt: skip
+    verbose_name_plural = "offers of it"
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("account", "product")
+
+    @display(description="offer")
+    def page(self, offer: Offer) -> str:
+        return link("admin:inventory_offer_change", str(offer), offer.pk)
+
+
+@admin.register(Product)
+class ProductAdmin(BaseAdmin):
+    list_display = ("sku", "name", badge("kind", {"counted": "info"}), "available", age("created_at"))
+    list_filter = (("kind", ChoicesDropdownFilter),)
+    search_fields = ("sku__startswith", "name__startswith")
+    search_help_text = "Beginning of the SKU or the name"
+    readonly_fields = ("units", "movements")
+    inlines = (OfferInline,)
+    actions: Sequence[str] = ("receive", "correct")
+    buttons: Sequence[str] = ("receive", "correct")
+    page_only: Sequence[str] = ("receive", "correct")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        shown = ("sku", "name", "kind")
+        return (*shown, "units", *(("movements",) if obj.is_counted else ())) if obj else shown
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
+        return self.inlines if obj else ()
+
+    def get_buttons(self, request: HttpRequest, row: Product) -> Sequence[str]:
+        return self.buttons if row.is_counted else ()
+
+    def has_move_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("inventory.move_stock"))
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        mine = Code.objects.filter(product=OuterRef("pk"), state=Code.State.AVAILABLE).order_by()
+        codes = Subquery(mine.values("product").annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+        level = Subquery(Level.objects.filter(pk=OuterRef("pk")).values(n=F("on_hand") - F("held")))
+        return super().get_queryset(request).annotate(available=Coalesce(codes, level, 0))
+
+    @display(ordering="available")
+    def available(self, product: Any) -> int:
+        return int(product.available)
+
+    @display(description="stock")
+    def units(self, product: Product) -> str:
+        found = {state: units for state, units in stock.count(product.pk).items() if units}
+        by_state = ", ".join(f"{units} {Code.State(state).label}" for state, units in found.items())
+        return f"{stock.sellable(product.pk)} can be sold now. In all: {by_state or 'none'}."
+
+    @display(description="movements")
+    def movements(self, product: Product) -> str:
+        query = f"product__id__exact={product.pk}"
+        return link("admin:inventory_movement_changelist", "Movements of this product", query=query)
+
+    @admin.action(description="Receive units", permissions=["move"])
+    def receive(self, request: HttpRequest, queryset: "QuerySet[Product]") -> HttpResponse | None:
+        form = ReceiveForm(answer(request))
+        product = queryset[0]
+        if not product.is_counted or not form.is_valid():
+            return self._ask_counted(request, product, form, "Receive units")
+        said = form.cleaned_data
+        is_new = goods.receive(
+            product_id=product.pk, quantity=said["quantity"], by=request.user.get_username(), key=said["token"],
+            reference=said["reference"], supplier=said["supplier"], cost=said["cost"], currency=said["currency"],
+        )  # fmt: skip
+        told = "put on the shelf; offers follow within seconds." if is_new else "were received already by this form."
+        self.message_user(request, f"{said['quantity']} units of {product} {told}", messages.SUCCESS)
+        return None
+
+    @admin.action(description="Correct the stock", permissions=["move"])
+    def correct(self, request: HttpRequest, queryset: "QuerySet[Product]") -> HttpResponse | None:
+        form = CorrectForm(answer(request))
+        product = queryset[0]
+        if not product.is_counted or not form.is_valid():
+            return self._ask_counted(request, product, form, "Correct the stock")
+        said = form.cleaned_data
+        try:
+            difference = goods.correct(
+                product_id=product.pk, counted=said["counted"], by=request.user.get_username(), note=said["note"]
+            )
+        except stock.ShortStock as short_of:
+            self.message_user(request, f"{short_of}.", messages.ERROR)
+            return None
+        self.message_user(request, f"The stock of {product} was corrected by {difference:+} units.", messages.SUCCESS)
+        return None
+
+    def _ask_counted(self, request: HttpRequest, product: Product, form: Any, title: str) -> HttpResponse | None:
+        if not product.is_counted:
+            self.message_user(request, f"{product} is a pool of codes: import codes instead.", messages.WARNING)
+            return None
+        level = Level.objects.filter(pk=product.pk).first() or Level()
+        facts = [f"{level.on_hand} units are on the shelf by the books, {level.held} of them set aside for orders."]
+        return self.ask(request, Product.objects.filter(pk=product.pk), form=form, title=title, facts=facts)
+
+
+@admin.register(Supplier)
+class SupplierAdmin(BaseAdmin):
+    list_display = ("name", short("notes"))
+    search_fields = ("name__startswith",)
+
+
+@admin.register(Batch)
+class BatchAdmin(BaseAdmin):
+    """Batches are made by imports; what was paid for them can be mended here."""
+
+    list_display = (
+        "__str__", "product", "supplier", price("cost"), "imported", "duplicates", "rejected", age("created_at"),
+    )  # fmt: skip
+    list_filter = (("product", AutocompleteSelectFilter), ("supplier", RelatedDropdownFilter))
+    list_select_related = ("product", "supplier")
+    search_fields = ("reference__startswith", "product__sku__startswith")
+    search_help_text = "Beginning of the reference or the SKU"
+    autocomplete_fields = ("supplier",)
+    fields = (
+        "product", "reference", "supplier", ("cost", "currency"), "file_name", "imported", "duplicates", "rejected",
+        "created_at", "its_codes",
+    )  # fmt: skip
+    readonly_fields = ("product", "file_name", "imported", "duplicates", "rejected", "created_at", "its_codes")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    @display(description="codes")
+    def its_codes(self, batch: Batch) -> str:
+        return link("admin:inventory_code_changelist", "Codes of this batch", query=f"batch__id__exact={batch.pk}")
+
+
+@admin.register(Hold)
+class HoldAdmin(EvidenceAdmin):
+    list_display = ("reference", "product", "account", "units_held", "until", "released_at", age("created_at"))
+    list_filter = (("product", AutocompleteSelectFilter), ("account", RelatedDropdownFilter))
+    list_select_related = ("product", "account")
+    ordering = ("-pk",)
+    fields = ("reference", "product", "account", "units_held", "until", "released_at", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        mine = Code.objects.filter(hold=OuterRef("pk")).order_by()
+        units = Subquery(mine.values("hold").annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+        return super().get_queryset(request).annotate(units_held=Coalesce(units, F("units")))
+
+    @display(description="units held")
+    def units_held(self, hold: Any) -> int:
+        return int(hold.units_held)
+
+
+@admin.register(Movement)
+class MovementAdmin(EvidenceAdmin):
+    list_display = (
+        "product", badge("kind", MOVEMENTS), "on_hand", "held", "reference", "supplier", price("cost"), "by", age("at"),
+    )  # fmt: skip
+    list_filter = (
+        ("kind", ChoicesDropdownFilter), ("product", AutocompleteSelectFilter), ("at", RangeDateTimeFilter),
+    )  # fmt: skip
+    list_select_related = ("product", "supplier")
+    ordering = ("-at",)
+    fields = ("product", "kind", "on_hand", "held", "reference", "supplier", "cost", "currency", "note", "by", "at")
