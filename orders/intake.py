@@ -25,7 +25,7 @@ from marketplaces.types import (
     RemoteOrderLine,
     Urgency,
 )
-from orders import inventories, timeline
+from orders import inventories, parcels, timeline
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 UNPAID_HOLD = timedelta(minutes=30)
@@ -95,6 +95,7 @@ def import_order(*, account: Account, remote: RemoteOrder, event_status_word: st
         order.seen_at = timezone.now()
         order.save()
         lines = list(order.lines.all()) if is_stale else [_import_line(order, line) for line in remote.lines]
+        parcels.link_orders(order, lines)
         for line in lines:
             set_aside(line)
             inventories.follow(line)
@@ -203,9 +204,9 @@ def let_go(line: OrderLine) -> None:
 
 
 def units_to_come(line: OrderLine) -> int:
-    """Units bought that are neither refunded, nor delivered as the marketplace counts, nor picked by us."""
+    """Units bought that are neither refunded, nor delivered as the marketplace counts, nor picked or shipped by us."""
     picked = DeliveryItem.objects.filter(delivery__line=line, delivery__is_replacement=False, withdrawn_at=None).count()
-    return max(line.quantity - line.refunded - max(picked, line.delivered), 0)
+    return max(line.quantity - line.refunded - max(picked, line.delivered, line.shipped), 0)
 
 
 def stop_unsent(order: Order) -> int:

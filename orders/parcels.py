@@ -38,7 +38,8 @@ def join(shipment: Shipment, order: Order) -> None:
     """Note that a parcel is of this order."""
     shipment.order = order
     shipment.save(update_fields=["order"])
-    text = f"Parcel {shipment} is of this order{f', tracking number {shipment.tracking_number}' if shipment.tracking_number else ''}."
+    tracking = f", tracking number {shipment.tracking_number}" if shipment.tracking_number else ""
+    text = f"Parcel {shipment} is of this order{tracking}."
     timeline.write(order, "parcel", text, event_id=f"joined {shipment.pk}", data={"shipment": shipment.pk})
 
 
@@ -66,7 +67,7 @@ def account_for(order: Order) -> Counter[int]:
 
 def _items(order: Order) -> QuerySet[ShipmentItem]:
     items = ShipmentItem.objects.filter(shipment__order=order).select_related("shipment")
-    return items.defer("shipment__contact", "shipment__raw").order_by("pk")
+    return items.defer("shipment__contact", "shipment__raw").order_by("line__product", "pk")
 
 
 def _find_line(item: ShipmentItem, lines: Sequence[OrderLine]) -> None:
@@ -83,9 +84,7 @@ def _book(item: ShipmentItem, line: OrderLine, units: int) -> None:
     """Take the units of an item out of stock, or bring them back, where units of its product are counted."""
     if units == item.booked or line.product is None or not line.product.is_counted:
         return
-    if item.booked:
-        stock.unship(reference=_reference(item))
-        item.booked, item.taken, item.bookings = 0, 0, item.bookings + 1
+    _bring_back(item)
     if units:
         item.taken = stock.ship(
             product_id=line.product.pk, quantity=units, reference=_reference(item), hold_id=line.hold_id
@@ -95,6 +94,19 @@ def _book(item: ShipmentItem, line: OrderLine, units: int) -> None:
     if item.taken < item.booked:
         text = f"{units} × {line.product} left in parcel {item.shipment}, but stock had only {item.taken}. Count it."
         timeline.warn(line.order, "stock", text)
+
+
+def unbook(shipment: Shipment) -> None:
+    """Bring back all that a parcel took out of stock, before its row goes. Safe to repeat."""
+    for item in shipment.items.exclude(booked=0).order_by("line__product", "pk"):
+        _bring_back(item)
+        item.save(update_fields=["booked", "taken", "bookings"])
+
+
+def _bring_back(item: ShipmentItem) -> None:
+    if item.booked:
+        stock.unship(reference=_reference(item))
+        item.booked, item.taken, item.bookings = 0, 0, item.bookings + 1
 
 
 def _reference(item: ShipmentItem) -> str:

@@ -3,12 +3,16 @@
 from django.utils import timezone
 
 from marketplaces import outgoing
-from orders import fulfilment, rereading, reservations, topups
-from orders.models import Delivery
+from orders import announcing, fulfilment, mirroring, rereading, reservations, topups
+from orders.models import Delivery, Shipment
 
 
 def deliver(pk: int) -> None:
     fulfilment.deliver(pk)
+
+
+def ship(pk: int) -> None:
+    announcing.step(pk)
 
 
 def sweep() -> None:
@@ -16,5 +20,7 @@ def sweep() -> None:
     now = timezone.now()
     reservations.end_expired(now)
     outgoing.sweep(Delivery)
+    outgoing.sweep(Shipment)
+    mirroring.join_strays()
     topups.erase(now)
     rereading.read_again(now)
