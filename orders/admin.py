@@ -26,6 +26,7 @@ from orders import (
     decisions,
     fulfilment,
     reservations,
+    shipment_admin,
     timeline,
     topups,
 )
@@ -61,7 +62,7 @@ class AttentionFilter(DropdownFilter):
 class LineInline(EvidenceInline):
     model = OrderLine
     fields = readonly_fields = (
-        "external_id", "product", "offer", "quantity", "delivered", "refunded", "unit_price",
+        "external_id", "product", "offer", "quantity", "delivered", "shipped", "refunded", "unit_price",
     )  # fmt: skip
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
@@ -81,7 +82,7 @@ class TimelineInline(EvidenceInline):
 
 
 @admin.register(Order)
-class OrderAdmin(EvidenceAdmin):
+class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
     """The mirror of an order and all we did for it. It is read, never edited: the truth is at the marketplace."""
 
     list_display = (
@@ -104,8 +105,8 @@ class OrderAdmin(EvidenceAdmin):
     )
     inlines = (LineInline, TimelineInline)
     change_form_after_template = "admin/orders/order/evidence.html"
-    actions = ("deliver_now", "settle")
-    buttons = ("deliver_now", "settle")
+    actions = ("deliver_now", "settle", *shipment_admin.ORDER_ACTIONS)
+    buttons = ("deliver_now", "settle", *shipment_admin.ORDER_BUTTONS)
 
     paid = staticmethod(price("amount", "amount"))
     fee_shown = staticmethod(price("fee", "fee"))
@@ -127,12 +128,14 @@ class OrderAdmin(EvidenceAdmin):
         return queryset.filter(Q(pk__in=orders) | Q(external_id__startswith=search_term.strip())), False
 
     def get_page_context(self, request: HttpRequest, row: Order) -> dict[str, Any]:
-        return {"deliveries": _deliveries_table(row), "calls": _calls_table(row)}
+        parcels = shipment_admin.page_context(request, row)
+        return {"deliveries": _deliveries_table(row), "calls": _calls_table(row), **parcels}
 
     def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
         deliveries = Delivery.objects.filter(line__order=row).select_related("line__order").defer("buyer_fields")
         is_open = any(fulfilment.can_go_on(delivery) for delivery in deliveries)
-        return [name for name, is_of_use in (("deliver_now", is_open), ("settle", row.is_disputed)) if is_of_use]
+        names = [name for name, is_of_use in (("deliver_now", is_open), ("settle", row.is_disputed)) if is_of_use]
+        return [*names, *shipment_admin.buttons_of(row)]
 
     def has_deliver_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.deliver_order"))

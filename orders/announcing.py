@@ -286,7 +286,7 @@ def _fulfil(shipment: Shipment) -> None:
 
 def _mark_shipped(shipment: Shipment) -> Outcome:
     service = shipment.account.service()
-    service.plan(4, Urgency.DELIVERY)
+    service.plan(5, Urgency.DELIVERY)  # look, say it, look, put back what that blanked, look
     had = shipment.tracking_number
     remote = mirroring.as_read(service.update_shipment(shipment.external_id, ShipmentState.SHIPPED), timezone.now())
     with transaction.atomic():
@@ -320,7 +320,7 @@ def _keep_tracking_number(shipment: Shipment, number: str) -> None:
 
 def _delete(shipment: Shipment) -> Outcome:
     service = shipment.account.service()
-    service.plan(4, Urgency.DELIVERY)
+    service.plan(2, Urgency.DELIVERY)
     service.delete_shipment(shipment.external_id)
     try:
         service.get_shipment(shipment.external_id)

@@ -26,7 +26,7 @@ class Shipment(Outgoing):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="shipments")
     order = models.ForeignKey(Order, models.PROTECT, null=True, blank=True, related_name="shipments")
-    external_id = models.CharField("shipment id", max_length=100, blank=True)
+    external_id = models.CharField("shipment id", max_length=100, blank=True, db_index=True)
     external_order_id = models.CharField("order id", max_length=100, blank=True, help_text="The marketplace's.")
     order_number = models.CharField(max_length=100, blank=True)
     channel = models.CharField(max_length=60, blank=True, help_text="The shop behind the marketplace.")
