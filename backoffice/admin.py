@@ -164,6 +164,10 @@ def _column(function: Column, field: str, description: str, **facts: Any) -> Col
 # --- the admin classes ---------------------------------------------------------------------------------------
 
 
+class GoThere(HttpResponseRedirect):
+    """What an action answers that leads to a page of its own, which keeps who asked for what."""
+
+
 class BaseAdmin(ModelAdmin):  # type: ignore[misc]
     """What every list and every form of ours has in common.
 
@@ -223,7 +227,7 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
 
     def response_action(self, request: HttpRequest, queryset: "QuerySet[Any]") -> Any:
         response = super().response_action(request, queryset)
-        if not isinstance(response, HttpResponseRedirect):
+        if not isinstance(response, HttpResponseRedirect) or isinstance(response, GoThere):
             return response  # nothing was chosen, or a page asks something first
         self._write_history(request, queryset)
         return HttpResponseRedirect(self.where_from(request))
@@ -267,7 +271,7 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
             "form": form,
             "rows": list(queryset[:10]),
             "is_dangerous": is_dangerous,
-            "kept": _kept(request),
+            "kept": kept(request),
             "cancel": self.where_from(request),
         }
         return TemplateResponse(request, "admin/ask.html", context)
@@ -294,7 +298,7 @@ def answer(request: HttpRequest) -> Any:
     return request.POST if "answered" in request.POST else None
 
 
-def _kept(request: HttpRequest) -> list[tuple[str, str]]:
+def kept(request: HttpRequest) -> list[tuple[str, str]]:
     """What the first post of an action said, to be said again with the form: the action and the chosen rows."""
     names = ("action", "select_across", FROM_PAGE, ACTION_CHECKBOX_NAME)
     return [(name, value) for name in names for value in request.POST.getlist(name)]
@@ -396,3 +400,7 @@ class ScheduleAdmin(q2.ScheduleAdmin, EvidenceAdmin):  # type: ignore[misc]
     list_display = ("name", "func", "minutes", age("next_run"), "get_last_run", "get_success")
     list_display_links = ("name",)
     list_filter = ()
+
+
+# Last, since it stands on what is above; autodiscovery knows only this module.
+from backoffice import run_admin  # noqa: E402, F401

@@ -1,7 +1,9 @@
 """Read and write CSV so that nothing breaks and nothing becomes a formula."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
@@ -33,6 +35,14 @@ def write(out: Writable, header: Sequence[str], rows: Iterable[Sequence[object]]
         writer.writerow([plain(cell) for cell in row])
         count += 1
     return count
+
+
+def lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """Give the lines of a CSV one by one, for an answer that is sent while it is made."""
+    for cells in chain([header], rows):
+        line = io.StringIO()
+        csv.writer(line, lineterminator="\n").writerow([plain(cell) for cell in cells])
+        yield line.getvalue()
 
 
 def read(lines: Iterable[str], required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:

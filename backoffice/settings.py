@@ -89,6 +89,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django_q",
     "backoffice",
     "marketplaces",
@@ -104,6 +105,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "backoffice.middleware.TellOfRuns",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "backoffice.urls"
@@ -189,6 +191,7 @@ Q_CLUSTER = {
 SCHEDULES = {
     "heartbeat": ("backoffice.tasks.heartbeat", 1),
     "prune the queue's history": ("backoffice.tasks.prune", 60),
+    "sweep runs": ("backoffice.tasks.sweep_runs", 1),
     "sweep marketplaces": ("marketplaces.tasks.sweep", 1),
     "prune the call log": ("marketplaces.tasks.prune", 60),
     "recover missed events": ("marketplaces.tasks.recover_missed_events", 15),

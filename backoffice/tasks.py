@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 from django_q.models import Task
 
+from backoffice import runs
 from backoffice.models import Heartbeat
 
 WORKERS = "workers"
@@ -19,3 +20,11 @@ def heartbeat() -> None:
 def prune() -> None:
     """Drop the queue's record of old tasks; our own rows hold what matters. Safe to repeat."""
     Task.objects.filter(stopped__lt=timezone.now() - timedelta(days=HISTORY_DAYS)).delete()
+
+
+def step_run(pk: int) -> None:
+    runs.step(pk)
+
+
+def sweep_runs() -> None:
+    runs.sweep()

@@ -71,6 +71,7 @@ NAVIGATION = [
         "separator": True,
         "collapsible": False,
         "items": [
+            _page("Runs", "playlist_play", "backoffice.run"),
             _page("Queue", "stacks", "django_q.ormq"),
             _page("Failed tasks", "error", "django_q.failure"),
             _page("Finished tasks", "task_alt", "django_q.success"),

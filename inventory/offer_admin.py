@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
@@ -13,15 +12,17 @@ from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import OUTGOING, answer, badge, plain, price, short
+from backoffice.run_admin import BulkRuns
 from inventory import pricing, publishing
 from inventory.models import Offer, Upload
+from inventory.offer_runs import KINDS
 from inventory.upload_admin import OfferUploads
 
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
 
 @admin.register(Offer)
-class OfferAdmin(OfferUploads):
+class OfferAdmin(BulkRuns, OfferUploads):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
@@ -54,9 +55,10 @@ class OfferAdmin(OfferUploads):
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
         ("Seen", {"fields": ("seen_status", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen")}),
     )  # fmt: skip
-    actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back", "forget_id")
+    run_kinds = KINDS
+    actions = ("push", "ask_earnings", "upload_codes", "take_codes_back", "forget_id")
     buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back", "forget_id")
-    page_only = ("forget_id",)
+    page_only = ("push", "forget_id")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what never reached the marketplace may go: the rest would sell on there without us."""
@@ -123,18 +125,3 @@ class OfferAdmin(OfferUploads):
         return self.ask(
             request, queryset, form=forms.Form(), title="Forget the offer id", facts=facts, is_dangerous=True
         )
-
-    @admin.action(description="Take off sale", permissions=["change"])
-    def take_off_sale(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
-        self.tell(request, self._switch(queryset, is_active=False), "{rows} being shown as out of stock.")
-
-    @admin.action(description="Put on sale", permissions=["change"])
-    def put_on_sale(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
-        self.tell(request, self._switch(queryset, is_active=True), "{rows} for sale; their stock is being pushed.")
-
-    def _switch(self, queryset: "QuerySet[Offer]", *, is_active: bool) -> int:
-        # By primary key, since the list's own filter may no longer hold after the change.
-        chosen = Offer.objects.filter(pk__in=list(queryset.exclude(product=None).values_list("pk", flat=True)))
-        with transaction.atomic():
-            chosen.update(is_active=is_active)
-            return publishing.request(chosen)

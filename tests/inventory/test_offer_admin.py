@@ -52,8 +52,8 @@ def while_saving(work):
 
 
 @pytest.mark.smoke
-def test_push_makes_offers_due(offer, admin_client):
-    response = act(admin_client, OFFERS, "push", offer)
+def test_push_makes_an_offer_due(offer, admin_client):
+    response = act(admin_client, OFFERS, "push", offer, _from_page=offer.pk)
 
     offer.refresh_from_db()
     assert offer.state == "due"
@@ -63,32 +63,21 @@ def test_push_makes_offers_due(offer, admin_client):
 def test_an_offer_without_a_product_is_not_pushed(offer, admin_client):
     Offer.objects.update(product=None)
 
-    response = act(admin_client, OFFERS, "push", offer)
+    response = act(admin_client, OFFERS, "push", offer, _from_page=offer.pk)
 
     offer.refresh_from_db()
     assert offer.state == "done"
     assert "0 offers being pushed" in says(response)
 
 
-def test_offers_are_taken_off_sale_and_put_back(offer, admin_client):
-    act(admin_client, OFFERS, "take_off_sale", offer)
-    offer.refresh_from_db()
-    assert (offer.is_active, offer.state) == (False, "due")
-
-    Offer.objects.update(state="done")
-    act(admin_client, OFFERS + "?is_active__exact=0", "put_on_sale", offer)
-    offer.refresh_from_db()
-    assert (offer.is_active, offer.state) == (True, "due")
-
-
-@pytest.mark.parametrize("action", ["push", "take_off_sale", "put_on_sale"])
+@pytest.mark.parametrize("action", ["push", "run_takeoffsale", "run_putonsale"])
 def test_who_may_only_look_changes_no_offer(action, offer):
-    Offer.objects.update(is_active=action == "take_off_sale")
+    Offer.objects.update(is_active=action == "run_takeoffsale")
 
-    act(signed_in("inventory.view_offer"), OFFERS, action, offer)
+    act(signed_in("inventory.view_offer"), OFFERS, action, offer, answered=1, confirmed=1, token="t")
 
     offer.refresh_from_db()
-    assert (offer.is_active, offer.state) == (action == "take_off_sale", "done")
+    assert (offer.is_active, offer.state) == (action == "run_takeoffsale", "done")
 
 
 @pytest.mark.smoke
@@ -273,7 +262,7 @@ def test_an_offer_whose_id_is_forgotten_is_made_anew_at_the_next_push(g2g, admin
     act(admin_client, OFFERS, "forget_id", offer, _from_page=offer.pk, answered=1)
     offer.refresh_from_db()
     assert (offer.external_id, offer.pushed, offer.pushed_quantity, offer.seen_status) == ("", {}, None, "")
-    act(admin_client, OFFERS, "push", offer)
+    act(admin_client, OFFERS, "push", offer, _from_page=offer.pk)
     drain()
 
     offer.refresh_from_db()

@@ -1,0 +1,29 @@
+"""What happens around every page of the admin."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from backoffice import runs
+
+
+class TellOfRuns:
+    """Tell whoever started a run, on the next page that they open, that it has ended and how."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        is_page = request.method == "GET" and request.path.startswith(reverse("admin:index"))
+        if is_page and "text/html" in request.headers.get("accept", "") and request.user.is_authenticated:
+            for run in runs.to_tell(request.user):
+                found = runs.tally(run)
+                level = messages.WARNING if found["failed"] or found["cancelled"] else messages.SUCCESS
+                left = ", ".join(f"{found[word]} {word}" for word in ("failed", "cancelled") if found[word])
+                text = (
+                    f"“{run.title}” has ended: {found['done']} of {run.total} rows done{f', {left}' if left else ''}."
+                )
+                messages.add_message(request, level, f"{text} See Runs for the results.")
+        return self.get_response(request)

@@ -1,0 +1,223 @@
+"""What can be done to many offers at once, as runs: each with its preview, its cost in requests, and a result per row."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.db import connection
+from django.db.models import QuerySet
+from unfold.widgets import (
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from backoffice import money, runs
+from backoffice.runs import Key, Outcome, Preview
+from inventory import publishing
+from inventory.models import Offer
+from marketplaces import runs as outgoing_runs
+from marketplaces.models import Account
+
+SAMPLE = 20
+# An offer is wide, and there may be ten thousand.
+LOOKED_AT = (
+    "external_id", "external_product_id", "title", "price", "currency", "quantity", "is_active", "account_id", "product_id",
+)  # fmt: skip
+NO_PRODUCT = "It is not linked to a product of ours. Choose one on its page."
+
+
+class OfferKind(outgoing_runs.OutgoingKind):
+    """Change wanted columns of offers, then push them. A kind says which new values an offer gets, or why none."""
+
+    model = Offer
+    permission = "inventory.change_offer"
+    columns: ClassVar[Sequence[str]] = ()
+
+    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+        """The offer's new values. Raises ValueError, with a reason for people, for one that is to be left alone."""
+        raise NotImplementedError
+
+    def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
+        """Before and after, for the preview and the results."""
+        raise NotImplementedError
+
+    def preview(self, rows: "QuerySet[Offer]", said: Mapping[str, Any]) -> Preview:
+        refused: list[str] = []
+        sample: list[list[str]] = []
+        touched: list[Any] = []
+        unchanged = 0
+        accounts = {account.pk: account for account in Account.objects.all()}
+        for offer in rows.select_related(None).only(*LOOKED_AT).order_by("pk").iterator(chunk_size=2000):
+            try:
+                values = self.wish(offer, said)
+            except ValueError as reason:
+                refused.append(f"{offer.title or offer}: {reason}")
+                continue
+            if not self._differs(offer, values):
+                unchanged += 1
+                continue
+            touched.append(offer.account_id)
+            if len(sample) < SAMPLE:
+                name = accounts[offer.account_id].name
+                sample.append([offer.title or str(offer), name, *self.words(offer, values)])
+        counts = {accounts[pk]: rows for pk, rows in Counter(touched).items()}
+        requests, seconds = outgoing_runs.cost(counts, at_once="offers_per_update")
+        return Preview(
+            changed=len(touched), unchanged=unchanged, refused=refused, header=("offer", "account", "now", "after"),
+            sample=sample, requests=requests, seconds=seconds,
+        )  # fmt: skip
+
+    def apply(self, rows: "QuerySet[Offer]", said: Mapping[str, Any], by: str) -> Mapping[Key, Outcome]:
+        outcomes: dict[Key, Outcome] = {}
+        changed: dict[int, dict[str, Any]] = {}
+        # In one order, so that two runs never wait for each other.
+        for offer in rows.only(*LOOKED_AT).select_for_update(no_key=True).order_by("pk"):
+            try:
+                values = self.wish(offer, said)
+            except ValueError as reason:
+                outcomes[str(offer.pk)] = runs.failed(str(reason))
+                continue
+            if not self._differs(offer, values):
+                outcomes[str(offer.pk)] = runs.unchanged()
+                continue
+            before, after = self.words(offer, values)
+            changed[offer.pk] = values
+            outcomes[str(offer.pk)] = runs.waiting(f"{before} → {after}" if before or after else "")
+        self._write(changed)
+        publishing.request(Offer.objects.filter(pk__in=changed))
+        return outcomes
+
+    def _write(self, changed: Mapping[int, Mapping[str, Any]]) -> None:
+        """Write each row's new values: in one statement where they are alike, else one short one each, sent together."""
+        alike = {tuple(values.items()) for values in changed.values()}
+        if not self.columns or not alike:
+            return
+        if len(alike) == 1:
+            Offer.objects.filter(pk__in=changed).update(**dict(alike.pop()))
+            return
+        columns = ", ".join(f"{connection.ops.quote_name(column)} = %s" for column in self.columns)
+        known = {field.name: field for field in Offer._meta.concrete_fields}
+        fields = [known[column] for column in self.columns]
+        lines = [
+            [*(field.get_db_prep_save(values[field.name], connection) for field in fields), pk]
+            for pk, values in changed.items()
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(f"UPDATE {Offer._meta.db_table} SET {columns} WHERE id = %s", lines)  # noqa: S608
+
+    def _differs(self, offer: Offer, values: Mapping[str, Any]) -> bool:
+        return not self.columns or any(getattr(offer, column) != value for column, value in values.items())
+
+
+class Push(OfferKind):
+    title = "Push"
+
+    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+        if offer.product_id is None:
+            raise ValueError(NO_PRODUCT)
+        return {}
+
+    def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
+        return "", ""
+
+
+class PriceForm(forms.Form):
+    """How prices change."""
+
+    way = forms.ChoiceField(
+        label="Change",
+        choices=[("percent", "by percent"), ("amount", "by an amount"), ("to", "to an amount")],
+        widget=UnfoldAdminSelectWidget(),
+    )
+    value = forms.DecimalField(
+        max_digits=12, decimal_places=4, widget=UnfoldAdminDecimalFieldWidget(attrs={"autofocus": True, "step": "any"}),
+        help_text="Such as 5 or -2.5. An amount is in each offer's own currency.",
+    )  # fmt: skip
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean() or {}
+        value, way = said.get("value"), said.get("way")
+        if value is not None and way == "to" and value <= 0:
+            self.add_error("value", "A price is more than nothing.")
+        if value is not None and way == "percent" and not -90 <= value <= 500:
+            self.add_error("value", "Between -90 and 500 percent at once.")
+        return said
+
+
+class ChangePrice(OfferKind):
+    title = "Change prices"
+    form_class = PriceForm
+    columns = ("price",)
+
+    def describe(self, said: Mapping[str, Any]) -> str:
+        value = Decimal(said["value"])
+        return {
+            "percent": f"Change prices by {value:+f} %", "amount": f"Change prices by {value:+f}",
+        }.get(said["way"], f"Set prices to {value:f}")  # fmt: skip
+
+    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+        if offer.price is None or not offer.currency:
+            raise ValueError("It has no price yet.")
+        value = Decimal(said["value"])
+        price = {"percent": offer.price * (100 + value) / 100, "amount": offer.price + value}.get(said["way"], value)
+        price = money.rounded(price, offer.currency)
+        if price <= 0:
+            raise ValueError(f"Its price would be {money.display(price, offer.currency)}.")
+        return {"price": price}
+
+    def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
+        return money.display(offer.price, offer.currency), money.display(values["price"], offer.currency)
+
+
+class NumberForm(forms.Form):
+    """How many units offers show at most."""
+
+    quantity = forms.IntegerField(
+        label="At most", min_value=0, max_value=1_000_000, required=False,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}), help_text="Empty: all that is in stock.",
+    )  # fmt: skip
+
+
+class ChangeQuantity(OfferKind):
+    title = "Change quantities"
+    form_class = NumberForm
+    columns = ("quantity",)
+
+    def describe(self, said: Mapping[str, Any]) -> str:
+        return "Follow stock" if said["quantity"] is None else f"Show at most {said['quantity']} units"
+
+    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+        return {"quantity": said["quantity"]}
+
+    def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
+        return _units(offer.quantity), _units(values["quantity"])
+
+
+def _units(quantity: int | None) -> str:
+    return "follows stock" if quantity is None else f"at most {quantity}"
+
+
+class TakeOffSale(OfferKind):
+    title = "Take off sale"
+    columns = ("is_active",)
+    for_sale: ClassVar[bool] = False
+
+    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+        if offer.product_id is None:
+            raise ValueError(NO_PRODUCT)
+        return {"is_active": self.for_sale}
+
+    def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
+        said = {True: "for sale", False: "off sale"}
+        return said[offer.is_active], said[values["is_active"]]
+
+
+class PutOnSale(TakeOffSale):
+    title = "Put on sale"
+    for_sale = True
+
+
+KINDS: Sequence[type[OfferKind]] = (Push, ChangePrice, ChangeQuantity, TakeOffSale, PutOnSale)
