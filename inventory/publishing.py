@@ -29,15 +29,16 @@ JOB_AGAIN = timedelta(minutes=15)  # the end of the job wakes the offer; this is
 def wanted(offer: Offer) -> OfferContent:
     """What the offer should say now; its quantity is never more than can be delivered.
 
-    Raises PermanentError, naming what is missing, when it can't be said.
+    A marketplace that takes no prices needs none. Raises PermanentError, naming what is missing, when it can't be said.
     """
-    if offer.price is None or not offer.currency:
+    needs_price = "price" in offer.account.service_class.offer_fields
+    if needs_price and (offer.price is None or not offer.currency):
         raise PermanentError(
             f"Offer “{offer}” has no price. Give it a price and a currency, then push it", kind="invalid"
         )
     return OfferContent(
         external_product_id=offer.external_product_id,
-        price=offer.price,
+        price=Decimal(0) if offer.price is None else offer.price,
         currency=offer.currency,
         quantity=wanted_quantity(offer),
         min_quantity=offer.min_quantity,
@@ -69,8 +70,12 @@ def as_json(content: OfferContent) -> dict[str, Any]:
 
 
 def differences(offer: Offer) -> dict[str, tuple[Any, Any]]:
-    """Field by field, what was pushed last against what is wanted now. Everything, for an offer not created yet."""
-    now = as_json(wanted(offer))
+    """Field by field, what was pushed last against what is wanted now. Everything, for an offer not created yet.
+
+    What its marketplace takes from nobody is not wanted there, and so makes no difference.
+    """
+    takes = offer.account.service_class.offer_fields
+    now = {name: value for name, value in as_json(wanted(offer)).items() if name in takes}
     return {name: (offer.pushed.get(name), value) for name, value in now.items() if offer.pushed.get(name) != value}
 
 

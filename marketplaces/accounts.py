@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils import timezone
 
 from backoffice.crypto import CannotOpen
 from marketplaces import outgoing, services
@@ -83,6 +84,7 @@ def set_up(
         )
         if account.marketplace != marketplace:
             raise UnusableAccount(f'Account "{name}" is one of {account.marketplace}. Give the new one another name.')
+        before = dict(account.credentials)
         account.is_sandbox = account.is_sandbox or is_sandbox
         account.credentials = {**account.credentials, **_credentials(service, credentials or {})}
         account.options = {**account.options, **_options(service, options or {})}
@@ -90,6 +92,10 @@ def set_up(
         account.base_url = base_url or account.base_url
         if account.is_sandbox:
             fill_in_for_play(account)
+        try:
+            account.credentials = service.completed(before, account.credentials)
+        except ConfigurationError as error:
+            raise UnusableAccount(str(error)) from error
         _check(account, service)
         account.save()
         resume(account)
@@ -173,6 +179,23 @@ def _check(account: Account, service: type[MarketplaceService]) -> None:
         if "base_url" in error.message_dict and not settings.ALLOW_LOCAL_MARKETPLACES:
             hint = " For a marketplace on this machine set ALLOW_LOCAL_MARKETPLACES=True."
         raise UnusableAccount(" ".join(texts) + hint) from error
+
+
+def letter_of(account: Account) -> str:
+    """What a person has to send to the marketplace's staff; empty where there is nothing to send."""
+    try:
+        return account.service().letter()
+    except (KeyError, CannotOpen):  # the check of the account says what is wrong
+        return ""
+
+
+def note_letter(account: Account) -> bool:
+    """Note that a person has sent the marketplace's letter now, and its wording; False where there is none to send."""
+    text = letter_of(account)
+    if text:
+        account.letter_sent = {"at": timezone.now().isoformat(), "text": text}
+        account.save(update_fields=["letter_sent"])
+    return bool(text)
 
 
 def resume(account: Account) -> int:

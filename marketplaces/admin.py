@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -23,7 +24,7 @@ from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, Webhook
 BODY_SHOWN = 20_000
 RESULTS = {"done": "success", "failed": "danger", "cancelled": "warning"}
 # Methods of a service that are not operations of its marketplace.
-NO_OPERATION = frozenset({"supports", "plan", "code_problem", "notices", "answers", "refusal"})
+NO_OPERATION = frozenset({"supports", "plan", "letter", "code_problem", "notices", "answers", "refusal"})
 
 
 class MarketplaceFilter(DropdownFilter):
@@ -71,11 +72,14 @@ class AccountAdmin(BaseAdmin):
     search_fields = ("name",)
     form = AccountForm
     readonly_fields = (
-        "marketplace_name", "address", "can_do", "trouble", "trouble_since", "last_success_at", "refused_calls",
-        "last_refused", "last_refused_at", "sales_held", "sales_held_by", "sales_held_reason",
+        "marketplace_name", "address", "letter", "letter_noted", "can_do", "trouble", "trouble_since", "last_success_at",
+        "refused_calls", "last_refused", "last_refused_at", "sales_held", "sales_held_by", "sales_held_reason",
     )  # fmt: skip
-    actions: Sequence[str] = ("check_now",)
-    buttons: Sequence[str] = ("check_now",)
+    actions: Sequence[str] = ("check_now", "note_letter")
+    buttons: Sequence[str] = ("check_now", "note_letter")
+
+    def get_buttons(self, request: HttpRequest, row: Account) -> Sequence[str]:
+        return [name for name in self.buttons if name != "note_letter" or accounts.letter_of(row)]
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # its orders and evidence hang on it: it is switched off instead
@@ -105,6 +109,18 @@ class AccountAdmin(BaseAdmin):
         if not account.service_class.calls_us():
             return f"None: {account.service_class.label} sends nothing by itself, so it is asked for news every few minutes."
         return render_to_string("admin/copyable.html", {"text": account.hook_url})
+
+    @display(description="to be sent to the marketplace")
+    def letter(self, account: Account) -> str:
+        return in_lines(accounts.letter_of(account))
+
+    @display(description="sent")
+    def letter_noted(self, account: Account) -> str:
+        sent = account.letter_sent
+        if not sent:
+            return "Not yet, as far as is noted here."
+        changed = "" if sent["text"] == accounts.letter_of(account) else " The text has changed since: send it again."
+        return f"{parse_datetime(sent['at']):%Y-%m-%d %H:%M} UTC.{changed}"
 
     @display(description="supports")
     def can_do(self, account: Account) -> str:
@@ -144,7 +160,8 @@ class AccountAdmin(BaseAdmin):
         secrets = [CREDENTIAL + field.name for field in service.credentials]
         forget = ["forget_webhook_secrets"] if obj and obj.webhook_secrets else []
         options = [OPTION + field.name for field in service.options]
-        hook = ("address",) if obj else ()
+        hook = ["address"] if obj else []
+        hook += ["letter", "letter_noted"] if obj and accounts.letter_of(obj) else []
         registered = ("registered_url",) if service.calls_us() else ()
         secrets += ["webhook_secret", *forget] if service.calls_us() else []
         sets = [
@@ -182,11 +199,16 @@ class AccountAdmin(BaseAdmin):
         for account in queryset:
             self.message_user(request, *said_of(accounts.check(account)))
 
+    @admin.action(description="Note that the letter was sent", permissions=["change"])
+    def note_letter(self, request: HttpRequest, queryset: "QuerySet[Account]") -> None:
+        noted = sum(accounts.note_letter(account) for account in queryset)
+        self.tell(request, noted, "{rows} noted, with today's wording of the letter.")
+
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(EvidenceAdmin):
     list_display = (
-        "__str__", "account", age("received_at"), "source", badge("state", OUTGOING), "repeats", "failure",
+        "__str__", "account", age("received_at"), "source", badge("state", OUTGOING), "repeats", "failure", "remark",
     )  # fmt: skip
     list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter), "source")
     list_select_related = ("account",)
@@ -195,7 +217,7 @@ class WebhookEventAdmin(EvidenceAdmin):
     ordering = ("-received_at",)
     fields = (
         "account", "kind", "subject", "source", "received_at", "happened_at", "repeats", "event_id", "state", "attempts",
-        "next_try_at", "failure", "last_error", "answer_status", "method", "path", "headers", "masked_body",
+        "next_try_at", "failure", "last_error", "remark", "answer_status", "method", "path", "headers", "masked_body",
     )  # fmt: skip
     actions = ("process_again",)
     buttons = ("process_again",)

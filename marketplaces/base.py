@@ -5,9 +5,10 @@ One method is one operation and mostly one HTTP request. Every method may raise 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from marketplaces.exceptions import Unsupported
 from marketplaces.http import Client
@@ -74,6 +75,8 @@ class MarketplaceService:
     offers_per_update: int = 1
     # Fields of OfferContent that update_offers brings there; what else differs goes by update_offer, offer by offer.
     bulk_fields: ClassVar[frozenset[str]] = frozenset()
+    # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
+    offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
     offers_per_feed: ClassVar[int] = 0
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
@@ -102,6 +105,24 @@ class MarketplaceService:
         Work of several calls asks before its first one, so that it never stops in the middle for want of budget.
         """
         self.client.plan(requests, urgency)
+
+    # --- how an account is set up ----------------------------------------------------------------------------
+
+    @classmethod
+    def completed(cls, before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+        """Return the credentials `now` as they are to be stored: with what only we can make, and with what of those
+        `before` stays valid for a while. Raises ConfigurationError, naming what can't be used. Safe to repeat.
+        """
+        return dict(now)
+
+    @classmethod
+    def hook_path(cls, credentials: Mapping[str, str], options: Mapping[str, Any]) -> str:
+        """What follows an account's own part of its webhook address, such as a secret of that address."""
+        return ""
+
+    def letter(self) -> str:
+        """What a person sends to the marketplace's staff where notifications are ordered by hand; else empty."""
+        return ""
 
     # --- what they call us for -------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import logging
 import uuid
 from contextlib import nullcontext
 from datetime import timedelta
+from hashlib import sha256
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -23,6 +24,8 @@ log = logging.getLogger(__name__)
 
 # How long what an event speaks of may be missing at its marketplace before the event is taken for made up.
 LAG, LAG_LOOK_SECONDS = timedelta(minutes=5), 30.0
+LONGEST_ID = 130  # beside a digest
+OTHER_BODY = "Its id came before, with another body."
 
 
 def shop_for(account: Account) -> Shop:
@@ -39,9 +42,19 @@ def receive(account: Account, call: Call, notice: Notice, source: str = WebhookE
     event.source, event.state, event.next_try_at = source, Outgoing.State.DUE, timezone.now()
     with transaction.atomic():
         pk, repeats = _insert_or_count(event)
+        if repeats and notice.is_its_body and _says_something_else(pk, event):
+            event.event_id = f"{event.event_id[:LONGEST_ID]} {sha256(call.body).hexdigest()}"
+            event.remark = _storable(f"{OTHER_BODY} {event.remark}", 200)
+            pk, repeats = _insert_or_count(event)
         if not repeats:
             queue.enqueue(WebhookEvent.task, pk)
     return not repeats
+
+
+def _says_something_else(pk: int, event: WebhookEvent) -> bool:
+    """Say whether an event that came under the id of a stored one has another body; an erased one can't tell."""
+    first = WebhookEvent.objects.get(pk=pk)
+    return bool(first.method) and first.body != event.body
 
 
 def answer(account: Account, service: MarketplaceService, call: Call) -> Reply:
@@ -92,6 +105,7 @@ def _evidence(account: Account, call: Call, notice: Notice) -> WebhookEvent:
         body="" if notice.has_secrets else call.body.decode("latin-1"),
         happened_at=notice.happened_at,
         received_at=call.received_at,
+        remark=_storable(notice.remark, 200),
     )
 
 
@@ -137,7 +151,7 @@ def process(pk: int) -> bool:
         try:
             account.service().process(stored_call(event), shop_for(account))
         except Unsupported as error:  # it is kept and shown, and there is nothing to try again
-            return Done(str(error), failure="unsupported")
+            return Done(str(error), failure=error.kind or "unsupported")
         except NotFound as error:
             # What it speaks of may be so new that the marketplace's own reads lag behind its events.
             if timezone.now() - event.received_at > LAG:

@@ -12,6 +12,7 @@ from unfold.widgets import (
 )
 
 from marketplaces import accounts, services
+from marketplaces.exceptions import ConfigurationError
 from marketplaces.models import Account
 from marketplaces.types import Field
 
@@ -80,7 +81,12 @@ class AccountForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        self.before = dict(self.instance.credentials)
         self.credentials = self._credentials(data)
+        try:
+            self.service.completed(self.before, self.credentials)
+        except ConfigurationError as error:
+            self.add_error(None, str(error))
         for field in self.service.credentials:
             if field.required and not self.credentials.get(field.name) and not data.get("is_sandbox"):
                 self.add_error(CREDENTIAL + field.name, f"{self.service.label} needs the {field.label}.")
@@ -111,6 +117,7 @@ class AccountForm(forms.ModelForm):
         account.webhook_secrets = self._webhook_secrets()
         if account.is_sandbox:
             accounts.fill_in_for_play(account)
+        account.credentials = self.service.completed(self.before, account.credentials)
         return super().save(commit)
 
 

@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from backoffice.crypto import EncryptedField
+from backoffice.crypto import CannotOpen, EncryptedField
 from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
 from marketplaces.http import Client, unsafe_address
@@ -46,6 +46,8 @@ class Account(models.Model):
     is_enabled = models.BooleanField(
         "enabled", default=True, help_text="Off: nothing is sent, and what comes in is stored and waits."
     )
+    # When a person sent the letter that orders notifications, and its wording, which holds the webhook address.
+    letter_sent = EncryptedField(null=True, blank=True, editable=False)
     sales_held = models.BooleanField(
         "sales on hold", default=False, help_text="On: every offer of this account is shown as out of stock."
     )
@@ -83,8 +85,16 @@ class Account(models.Model):
 
     @property
     def hook_url(self) -> str:
-        """Where the marketplace reaches us, for people to copy."""
-        return f"{settings.PUBLIC_BASE_URL}/hooks/{self.pk}/"
+        """Where the marketplace reaches us, for people to copy. It may hold a secret."""
+        address, service = f"{settings.PUBLIC_BASE_URL}/hooks/{self.pk}/", services.all_services().get(self.marketplace)
+        try:
+            return address + (service.hook_path(self.credentials, self.all_options()) if service else "")
+        except CannotOpen:  # whoever looks at its credentials is told
+            return address
+
+    def all_options(self) -> dict[str, Any]:
+        """Every option's value by its name."""
+        return {field.name: self.option(field.name) for field in self.service_class.options}
 
     def option(self, name: str) -> Any:
         """The option's value, or its marketplace's default."""
@@ -99,7 +109,7 @@ class Account(models.Model):
             base_url=(self.base_url or service.default_base_url).rstrip("/"),
             hook_url=self.registered_url or self.hook_url,
             credentials=self.credentials,
-            options={field.name: self.option(field.name) for field in service.options},
+            options=self.all_options(),
             webhook_secrets=self.webhook_secrets,
         )
 
@@ -275,6 +285,7 @@ class WebhookEvent(Outgoing):
     )
     happened_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(db_index=True)
+    remark = models.CharField(max_length=200, blank=True, help_text="What was noticed at the door.")
 
     # An event without a method was erased: its body, too, is gone.
     ERASED = Q(method="")

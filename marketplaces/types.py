@@ -52,6 +52,8 @@ class Notice:
     happened_at: datetime | None = None
     is_kept: bool = True  # False: it leaves no row, as a call that only asks whether we are there
     has_secrets: bool = False  # its body opens an account, so only the call without it is kept
+    remark: str = ""  # what was noticed at the door, for people
+    is_its_body: bool = False  # the same id with another body is not a repeat, but an event of its own
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import logging
 from uuid import UUID
 
-from django.core.exceptions import SuspiciousOperation
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, UnreadablePostError
 from django.utils import timezone
@@ -30,8 +30,10 @@ def hook(request: HttpRequest, account_id: UUID, path: str = "") -> HttpResponse
         if account is None:
             return HttpResponse(status=404)
         return _let_in(request, account, path)
+    except RequestDataTooBig:  # without a length of its own it was read until it was too much
+        return _broken(account, 413)
     except (SuspiciousOperation, UnreadablePostError):
-        return HttpResponse(status=400)
+        return _broken(account, 400)
     except Exception as error:
         log.error("The door broke at a call for account %s: %s", account_id, logs.place_of(error))
         return _broken(account, 503 if isinstance(error, DatabaseError) else 500)
@@ -42,8 +44,7 @@ def _let_in(request: HttpRequest, account: Account, path: str) -> HttpResponse:
     if request.method not in service_class.hook_methods:
         return HttpResponseNotAllowed(service_class.hook_methods)
     if _body_length(request) > service_class.max_body_bytes:
-        account.call_refused(f"The body was larger than {service_class.max_body_bytes:,} bytes")
-        return _to_response(service_class.refusal(413))
+        return _too_big(account)
     call = Call(
         method=request.method or "",
         path=path,
@@ -52,11 +53,18 @@ def _let_in(request: HttpRequest, account: Account, path: str) -> HttpResponse:
         body=request.body,
         received_at=timezone.now(),
     )
+    if len(call.body) > service_class.max_body_bytes:  # it told no length, or a wrong one
+        return _too_big(account)
     try:
         return _to_response(_reply_to(account, call))
     except Refused as refused:
         account.call_refused(refused.reason)
         return _to_response(service_class.refusal(refused.status))
+
+
+def _too_big(account: Account) -> HttpResponse:
+    account.call_refused(f"The body was larger than {account.service_class.max_body_bytes:,} bytes")
+    return _to_response(account.service_class.refusal(413))
 
 
 def _reply_to(account: Account, call: Call) -> Reply:

@@ -40,6 +40,13 @@ def g2a(db: None) -> Iterator[Desk]:
         yield desk
 
 
+@pytest.fixture
+def ginee(db: None) -> Iterator[Desk]:
+    """A play account on Ginee and the sandbox it talks to; see tests.desk."""
+    with open_desk("ginee", "Main Ginee", requests_per_minute=600_000) as desk:
+        yield desk
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (is_there, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not is_there():

@@ -35,7 +35,7 @@ def open_desk(slug: str, name: str, **options: Any) -> Iterator["Desk"]:
         base_url=base_url,
         is_sandbox=True,
         options=options,
-        credentials=dict(service.sandbox_credentials),
+        credentials=service.completed({}, service.sandbox_credentials),
         webhook_secrets=list(service.sandbox_webhook_secrets),
     )
 

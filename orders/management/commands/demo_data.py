@@ -84,13 +84,16 @@ def make_admin() -> None:
 
 def make_account(slug: str, sandbox_url: str) -> Account:
     service = services.get_service(slug)
+    name = f"Demo {service.label}"
+    known = Account.objects.filter(name=name).first()
+    before: dict[str, str] = known.credentials if known else {}
     account, _ = Account.objects.update_or_create(
-        name=f"Demo {service.label}",
+        name=name,
         defaults={
             "marketplace": slug,
             "base_url": f"{sandbox_url}/{slug}",
             "is_sandbox": True,
-            "credentials": dict(service.sandbox_credentials),
+            "credentials": service.completed(before, {**before, **service.sandbox_credentials}),
             "webhook_secrets": list(service.sandbox_webhook_secrets),
             "options": {"requests_per_minute": REQUESTS_PER_MINUTE},
         },
