@@ -57,9 +57,9 @@ def paper_of(sheets: Sequence[Sheet]) -> str:
 
 
 def receiver_of(shipment: Shipment) -> Mapping[str, str]:
-    """Where a parcel goes: as was said of it, else as its order says."""
-    said = (shipment.contact or {}).get("ship_to")
-    return said or (_ship_to(shipment.order) if shipment.order else {})
+    """Where a parcel goes: as was said of it, else as its order says. Of a parcel often only a name is said."""
+    said = (shipment.contact or {}).get("ship_to") or {}
+    return said if said.get("street") or shipment.order is None else {**_ship_to(shipment.order), **said}
 
 
 def address_lines(address: Mapping[str, str] | None, *, with_phone: bool = False) -> list[str]:
