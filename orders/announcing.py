@@ -203,7 +203,7 @@ def _record(shipment: Shipment, external_id: str) -> None:
 def _lock(shipment: Shipment) -> Order:
     """Lock order and parcel, and bring the parcel up to date, since the mirror writes the same row."""
     order = Order.objects.select_for_update(no_key=True, of=("self",)).select_related("account").defer("raw").get(
-        pk=shipment.order_id
+        pk=shipment.order_id or 0
     )  # fmt: skip
     shipment.refresh_from_db(from_queryset=Shipment.objects.select_for_update(no_key=True))
     shipment.order = order

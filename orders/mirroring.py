@@ -27,7 +27,7 @@ SCALARS = (
     "external_order_id", "order_number", "channel", "number", "carrier", "carrier_name", "tracking_number", "tracking_url",
     "label_url", "shipping_method_id", "comment", "remote_created_at",
 )  # fmt: skip
-LENGTHS = {name: Shipment._meta.get_field(name).max_length for name in (*SCALARS, "status_word")}
+LENGTHS = {name: getattr(Shipment._meta.get_field(name), "max_length", None) for name in (*SCALARS, "status_word")}
 
 
 def mirror(account: Account, remote: RemoteShipment, event_id: str = "") -> Shipment:

@@ -53,7 +53,9 @@ def sheets_of(row: Order | Shipment) -> list[Sheet]:
 
 
 def paper_of(sheets: Sequence[Sheet]) -> str:
-    return "letter" if sheets and sheets[0].country.upper() in LETTER else "a4"
+    """The size that the first known address suggests."""
+    countries = [sheet.country.upper() for sheet in sheets if sheet.country]
+    return "letter" if countries and countries[0] in LETTER else "a4"
 
 
 def receiver_of(shipment: Shipment) -> Mapping[str, str]:

@@ -52,7 +52,7 @@ class ShipForm(forms.Form):
         if cleaned.get("carrier") == OTHER and not cleaned.get("other_carrier"):
             self.add_error("other_carrier", "Say which carrier.")
         if not self.errors and not any(cleaned.get(self._name(line)) for line, _ in self.lines):
-            self.add_error(None, "The parcel is empty.")
+            self.add_error(self._name(self.lines[0][0]) if self.lines else None, "The parcel is empty.")
         return cleaned
 
     def parcel(self) -> dict[str, Any]:

@@ -44,9 +44,7 @@ class Prints:
     def _print(self, request: HttpRequest, queryset: "QuerySet[Any]", template: str) -> HttpResponse:
         sheets = [sheet for row in queryset[:PRINTED_AT_ONCE] for sheet in printing.sheets_of(row)]
         context = {"sheets": sheets, "paper": printing.paper_of(sheets)}
-        response = TemplateResponse(request, template, context)
-        response["Cache-Control"] = "no-store"  # addresses
-        return response
+        return TemplateResponse(request, template, context)
 
 
 # --- on an order's page ------------------------------------------------------------------------------------------
@@ -56,7 +54,7 @@ class ShipsOrders(Prints):
     """What the order's own admin class has for parcels."""
 
     change_form_outer_after_template = "admin/orders/order/parcels.html"
-    page_only = ("ship",)
+    page_only: Sequence[str] = ("ship",)
 
     @admin.action(description="Ship", permissions=["ship"])
     def ship(self: Any, request: HttpRequest, queryset: "QuerySet[Order]") -> HttpResponse | None:

@@ -1,8 +1,9 @@
 """Check the books of parcels. Reads only; see orders.verify."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from django.db.models import Case, F, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, F, IntegerField, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 
 from orders.models import OrderLine, Shipment, ShipmentItem
@@ -11,7 +12,7 @@ from orders.problems import MOST, Problem, problem
 State = Shipment.State
 
 # Units of an item as parcels count them: by the marketplace where it says so, else by us.
-UNITS = Coalesce("shipment_items__confirmed", "shipment_items__wanted", Value(0))
+UNITS = Coalesce("shipment_items__confirmed", "shipment_items__wanted", Value(0), output_field=IntegerField())
 LEFT = Q(shipment_items__shipment__announced_at__isnull=False, shipment_items__shipment__deleted_at=None)
 
 
@@ -67,6 +68,7 @@ def stock_agrees_with_parcels() -> Iterator[Problem]:
             When(shipment__announced_at=None, then=Value(0)),
             When(shipment__deleted_at__isnull=False, then=Value(0)),
             default=Coalesce("confirmed", "wanted", Value(0)),
+            output_field=IntegerField(),
         )
     )
     for item in counted.exclude(booked=F("should")).select_related("shipment")[: MOST + 1]:
@@ -81,10 +83,10 @@ def _rows() -> "QuerySet[Shipment]":
     return Shipment.objects.defer("contact", "raw").order_by("pk")
 
 
-def _lines() -> "QuerySet[OrderLine]":
+def _lines() -> "QuerySet[Any]":
     """The lines that are in parcels, or were by our books, with their units there."""
     ever = Q(shipment_items__isnull=False) | Q(shipped__gt=0)
-    units = Coalesce(Sum(UNITS, filter=LEFT), Value(0))
+    units = Coalesce(Sum(UNITS, filter=LEFT), Value(0), output_field=IntegerField())
     return OrderLine.objects.filter(ever).select_related("order").defer("order__raw").annotate(in_parcels=units)
 
 
