@@ -31,7 +31,7 @@ def sheets(count, rows=3):
     ]
     return [
         Sheet(
-            order_number=f"PO-{number}", ordered_at=None, seller="Main shop", to=TO, sender=["Test Seller", "Hall 1", "Austin"],
+            order_number=f"PO-{number}", ordered_at=None, seller="Main shop", to=TO, sender=["Test Seller", "Austin"],
             phone="555-0100", country="US", way="UPS", tracking_number=f"1Z{number:012}", rows=names,
         )
         for number in range(count)
