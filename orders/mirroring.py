@@ -23,6 +23,9 @@ from orders.said import Rank
 # How much the other side's clock, and its seconds, may make a parcel look older than our call.
 TOLERANCE = timedelta(minutes=5)
 JOINED_AT_ONCE = 200
+# Where a parcel went is personal, and of no use when it is long there.
+KEEP_CONTACT = timedelta(days=30)
+ERASED_AT_ONCE = 500
 SCALARS = (
     "external_order_id", "order_number", "channel", "number", "carrier", "carrier_name", "tracking_number", "tracking_url",
     "label_url", "shipping_method_id", "comment", "remote_created_at",
@@ -88,6 +91,13 @@ def join_strays() -> int:
                 settle(order)
                 count += 1
     return count
+
+
+def erase(now: datetime) -> int:
+    """Erase the addresses of parcels that are old enough; returns how many. Safe to repeat."""
+    over = Shipment.objects.filter(contact__isnull=False, created_at__lte=now - KEEP_CONTACT).order_by("created_at")
+    pks = list(over.values_list("pk", flat=True)[:ERASED_AT_ONCE])
+    return Shipment.objects.filter(pk__in=pks).update(contact=None)
 
 
 # --- whose it is -----------------------------------------------------------------------------------------------
@@ -174,7 +184,11 @@ def take_in(shipment: Shipment, remote: RemoteShipment, *, is_new: bool = False,
     elif not is_stale and not is_new and by != said.UNTIMED and by == shipment.said.get("", ""):
         _note_twins(shipment, remote, event_id)
     for name, value in said.news(
-        _known(shipment), _values(remote), stamps=shipment.said, by=by, emptied=_emptied(shipment, remote)
+        _known(shipment),
+        _values(remote) | _addresses(shipment, remote),
+        stamps=shipment.said,
+        by=by,
+        emptied=_emptied(shipment, remote),
     ).items():
         _set(shipment, name, value)
     if not is_stale:
@@ -197,7 +211,14 @@ def _values(remote: RemoteShipment) -> dict[str, Any]:
     for name, length in LENGTHS.items():
         if length and isinstance(values.get(name), str):
             values[name] = values[name][:length]
-    return values | _address("ship_to", remote.ship_to) | _address("ship_from", remote.ship_from)
+    return values
+
+
+def _addresses(shipment: Shipment, remote: RemoteShipment) -> dict[str, str]:
+    """Both addresses; none for a parcel whose addresses were erased, or are about to be."""
+    if shipment.created_at <= timezone.now() - KEEP_CONTACT:
+        return {}
+    return _address("ship_to", remote.ship_to) | _address("ship_from", remote.ship_from)
 
 
 def _address(name: str, address: Address | None) -> dict[str, str]:

@@ -22,5 +22,6 @@ def sweep() -> None:
     outgoing.sweep(Delivery)
     outgoing.sweep(Shipment)
     mirroring.join_strays()
+    mirroring.erase(now)
     topups.erase(now)
     rereading.read_again(now)

@@ -214,6 +214,17 @@ def test_a_removal_that_comes_late_removes_nothing(account):
     assert mirroring.mirror(account, removal(3), "event-2").deleted_at is None
 
 
+def test_addresses_are_erased_when_the_parcel_is_long_there_and_do_not_come_back(account):
+    shipment = mirroring.mirror(account, parcel(1))
+    now = shipment.created_at
+    assert mirroring.erase(now + timedelta(days=29)) == 0
+    assert mirroring.erase(now + timedelta(days=31)) == 1
+
+    Shipment.objects.update(created_at=now - timedelta(days=31))
+    shipment = mirroring.mirror(account, parcel(2, tracking_number="TRACK-2"))
+    assert (shipment.contact, shipment.tracking_number) == (None, "TRACK-2")
+
+
 # --- its order -----------------------------------------------------------------------------------------------------
 
 
