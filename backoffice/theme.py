@@ -32,6 +32,7 @@ NAVIGATION = [
         "items": [
             _page("Orders", "receipt_long", "orders.order"),
             _page("Deliveries", "outbox", "orders.delivery"),
+            _page("Shipments", "local_shipping", "orders.shipment"),
             _page("Reservations", "bookmark", "orders.reservation"),
             _page("Remedies", "healing", "orders.remedy"),
             _page("Purchase orders", "request_quote", "orders.purchaseorder"),

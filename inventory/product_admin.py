@@ -172,7 +172,9 @@ class HoldAdmin(EvidenceAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         mine = Code.objects.filter(hold=OuterRef("pk")).order_by()
         units = Subquery(mine.values("hold").annotate(n=Count("pk")).values("n"), output_field=IntegerField())
-        return super().get_queryset(request).annotate(units_held=Coalesce(units, F("units")))
+        return (
+            super().get_queryset(request).annotate(units_held=Coalesce(units, F("units"), output_field=IntegerField()))
+        )
 
     @display(description="units held")
     def units_held(self, hold: Any) -> int:

@@ -71,12 +71,12 @@ class MarketplaceService:
     codes_per_call: ClassVar[int] = 100
     find_requests: ClassVar[int] = 1  # the most that find_offer takes
     codes_per_upload: ClassVar[int] = 1
-    # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
-    offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
     # More than one: update_offers takes so many. An account's line may take fewer than its class says.
     offers_per_update: int = 1
     # Fields of OfferContent that update_offers brings there; what else differs goes by update_offer, offer by offer.
     bulk_fields: ClassVar[frozenset[str]] = frozenset()
+    # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
+    offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
     offers_per_feed: ClassVar[int] = 0
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1

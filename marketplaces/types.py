@@ -309,6 +309,7 @@ class RemoteShipment:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     deleted_at: datetime | None = None  # it was removed there
+    is_first: bool = False  # told when it was made: a change of the same moment is newer
     emptied: frozenset[str] = frozenset()
     asked_at: datetime | None = None
     raw: Json = field(default_factory=dict, repr=False)

@@ -22,7 +22,7 @@ from marketplaces.types import (
     RemoteOrderLine,
     Urgency,
 )
-from orders import inventories, merging, timeline
+from orders import inventories, merging, parcels, timeline
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 UNPAID_HOLD = timedelta(minutes=30)
@@ -105,6 +105,7 @@ def import_order(
         order.seen_at = timezone.now()
         order.save()
         lines = merging.merge_lines(order, remote, replaced=replaced)
+        parcels.link_orders(order, lines)
         for line in lines:
             set_aside(line)
             inventories.follow(line)

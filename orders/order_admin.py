@@ -21,7 +21,7 @@ from unfold.decorators import display
 
 from backoffice.admin import EvidenceAdmin, EvidenceInline, age, badge, in_lines, link, price, short
 from marketplaces.models import ApiCall
-from orders import acceptance, contact_page, fulfilment, timeline
+from orders import acceptance, contact_page, fulfilment, shipment_admin, timeline
 from orders.models import Acceptance, Delivery, DeliveryItem, Order, OrderEvent, OrderLine
 
 ORDER_STATES = {
@@ -80,7 +80,7 @@ class TimelineInline(EvidenceInline):
 
 
 @admin.register(Order)
-class OrderAdmin(EvidenceAdmin):
+class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
     """The mirror of an order and all we did for it. It is read, never edited: the truth is at the marketplace."""
 
     list_display = (
@@ -97,8 +97,8 @@ class OrderAdmin(EvidenceAdmin):
     ordering = ("-ordered_at",)
     inlines = (LineInline, TimelineInline)
     change_form_after_template = "admin/orders/order/evidence.html"
-    actions = ("accept", "deliver_now", "settle")
-    buttons = ("accept", "deliver_now", "settle")
+    actions = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_ACTIONS)
+    buttons = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_BUTTONS)
 
     paid = staticmethod(price("amount", "amount"))
     fee_shown = staticmethod(price("fee", "fee"))
@@ -141,13 +141,15 @@ class OrderAdmin(EvidenceAdmin):
         return queryset.filter(Q(pk__in=orders) | Q(external_id__startswith=term)), False
 
     def get_page_context(self, request: HttpRequest, row: Order) -> dict[str, Any]:
-        return {"deliveries": _deliveries_table(row), "calls": _calls_table(row)}
+        parcels = shipment_admin.page_context(request, row)
+        return {"deliveries": _deliveries_table(row), "calls": _calls_table(row), **parcels}
 
     def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
         deliveries = Delivery.objects.filter(line__order=row).select_related("line__order").defer("buyer_fields")
         is_open = any(fulfilment.can_go_on(delivery) for delivery in deliveries)
         wanted = {"accept": acceptance.is_open_to(row), "deliver_now": is_open, "settle": row.is_disputed}
-        return [name for name, is_of_use in wanted.items() if is_of_use]
+        names = [name for name, is_of_use in wanted.items() if is_of_use]
+        return [*names, *shipment_admin.buttons_of(row)]
 
     def has_accept_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.accept_order"))

@@ -5,8 +5,8 @@ from collections.abc import Collection, Sequence
 from inventory import publishing
 from marketplaces.models import Account
 from marketplaces.shop import Reserved, SoldItem, SoldOrder, StockLine, Terms
-from marketplaces.types import DeliveryRequest, RemoteOrder
-from orders import claims, fulfilment, handover, intake, news, pickup, reservations
+from marketplaces.types import DeliveryRequest, RemoteOrder, RemoteShipment
+from orders import claims, fulfilment, handover, intake, mirroring, news, pickup, reservations
 
 
 class OurShop:
@@ -30,6 +30,9 @@ class OurShop:
 
     def order_reopened(self, hint: RemoteOrder, event_id: str) -> None:
         claims.record_reopening(self.account, hint, event_id)
+
+    def shipment_changed(self, remote: RemoteShipment, event_id: str) -> None:
+        mirroring.mirror(self.account, remote, event_id)
 
     def delivery_requested(self, request: DeliveryRequest, hint: RemoteOrder) -> None:
         intake.request_delivery(self.account, request, hint)

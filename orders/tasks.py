@@ -5,8 +5,20 @@ from collections.abc import Sequence
 from django.utils import timezone
 
 from marketplaces import outgoing
-from orders import acceptance, contacts, fulfilment, polling, purchase_orders, readings, rereading, reservations, topups
-from orders.models import Acceptance, Delivery, OrderReading, PurchaseOrder
+from orders import (
+    acceptance,
+    announcing,
+    contacts,
+    fulfilment,
+    mirroring,
+    polling,
+    purchase_orders,
+    readings,
+    rereading,
+    reservations,
+    topups,
+)
+from orders.models import Acceptance, Delivery, OrderReading, PurchaseOrder, Shipment
 
 
 def deliver(pk: int) -> None:
@@ -37,12 +49,18 @@ def plan_polls() -> None:
     polling.plan_all(timezone.now())
 
 
+def ship(pk: int) -> None:
+    announcing.step(pk)
+
+
 def sweep() -> None:
     """End reservations whose time is up, erase what was kept long enough, and wake workers for what lost its wake-up."""
     now = timezone.now()
     reservations.end_expired(now)
-    for model in (Delivery, Acceptance, OrderReading, PurchaseOrder):
+    for model in (Delivery, Shipment, Acceptance, OrderReading, PurchaseOrder):
         outgoing.sweep(model)
+    mirroring.join_strays()
+    mirroring.erase(now)
     topups.erase(now)
     contacts.erase(now)
     rereading.read_again(now)

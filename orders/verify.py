@@ -12,7 +12,9 @@ from django.utils import timezone
 from inventory.models import Batch, Code, Hold, Level, Movement, Product, Purchase, Upload
 from marketplaces.models import Outgoing, WebhookEvent
 from marketplaces.types import OrderState
-from orders.models import Delivery, DeliveryItem, Order, Reservation
+from orders import verify_parcels
+from orders.models import Delivery, DeliveryItem, Order, Reservation, Shipment
+from orders.problems import MOST, Problem, problem as _problem
 
 State = Code.State
 # A paid order for which nobody asked us to deliver for so long was forgotten by somebody.
@@ -21,7 +23,6 @@ FORGOTTEN_AFTER = timedelta(days=1)
 UNSHIPPED_AFTER = timedelta(days=3)
 # The sweep comes by every minute.
 UNSWEPT_AFTER = timedelta(minutes=15)
-MOST = 100  # problems of one kind that are named one by one
 
 
 @dataclass
@@ -37,9 +38,6 @@ class Report:
         return {"ok": self.is_ok, "checked": self.checked, "problems": self.problems}
 
 
-Problem = dict[str, Any]
-
-
 def verify() -> Report:
     """Run every check; never raises for what it finds. Safe to run at any moment, also while sales go on."""
     report = Report(
@@ -51,8 +49,10 @@ def verify() -> Report:
             "uploads": Upload.objects.count(),
             "reservations": Reservation.objects.count(),
             "purchases": Purchase.objects.count(),
+            "shipments": Shipment.objects.count(),
             # No fault of the books, but a person's work.
             "deliveries_need_attention": Delivery.objects.filter(state=Outgoing.State.NEEDS_ATTENTION).count(),
+            "shipments_need_attention": Shipment.objects.filter(state=Outgoing.State.NEEDS_ATTENTION).count(),
             "events_need_attention": WebhookEvent.objects.filter(state=Outgoing.State.NEEDS_ATTENTION).count(),
         }
     )
@@ -63,10 +63,6 @@ def verify() -> Report:
                 break
             report.problems.append(problem)
     return report
-
-
-def _problem(check: str, text: str, **facts: Any) -> Problem:
-    return {"check": check, "text": text, **facts}
 
 
 def batches_add_up() -> Iterator[Problem]:
@@ -296,4 +292,5 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     purchases_come_to_an_end,
     nothing_recalled_is_for_sale,
     no_event_is_forgotten,
+    *verify_parcels.CHECKS,
 )

@@ -232,7 +232,8 @@ def _order_deleted(shop: Shop, envelope: Envelope, call: Call, connection: Conne
 
 
 def _shipment_changed(shop: Shop, envelope: Envelope, call: Call, connection: Connection) -> None:
-    shop.shipment_changed(mapping.to_shipment(envelope.payload), envelope.id)
+    told = replace(mapping.to_shipment(envelope.payload), is_first=envelope.action == "CREATE")
+    shop.shipment_changed(told, envelope.id)
 
 
 def _shipment_deleted(shop: Shop, envelope: Envelope, call: Call, connection: Connection) -> None:

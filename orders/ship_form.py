@@ -1,0 +1,83 @@
+"""The form that packs a parcel: all that remains of an order, to be lowered, and how it goes."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from orders import shipping
+from orders.models import Order, OrderLine
+
+OTHER = "other"
+CARRIERS = (("ups", "UPS"), ("usps", "USPS"), ("fedex", "FedEx"), ("dhl", "DHL"), (OTHER, "Another"))
+
+
+class ShipForm(forms.Form):
+    """Units by line, carrier, tracking number and way of shipping. Its token makes a second press the same parcel."""
+
+    carrier = forms.ChoiceField(choices=[("", "Not said"), *CARRIERS], required=False, widget=UnfoldAdminSelectWidget())
+    other_carrier = forms.CharField(
+        max_length=60,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="The marketplace's code of another.",
+    )
+    tracking_number = forms.CharField(
+        max_length=100, required=False, widget=UnfoldAdminTextInputWidget(),
+        help_text="By it the parcel is recognised; without one, by its items and its time.",
+    )  # fmt: skip
+    shipping_method = forms.ChoiceField(label="Way of shipping", widget=UnfoldAdminSelectWidget())
+    comment = forms.CharField(max_length=500, required=False, widget=UnfoldAdminTextInputWidget())
+    token = forms.UUIDField(widget=forms.HiddenInput())
+
+    def __init__(self, data: Any, *, order: Order) -> None:
+        super().__init__(data, initial={"token": uuid.uuid4()})
+        self.lines = self._open_lines(order)
+        for line, left in self.lines:
+            self.fields[self._name(line)] = forms.IntegerField(
+                label=line.name or line.sku or str(line.product or line.external_id), initial=left, required=False,
+                validators=[MinValueValidator(0), MaxValueValidator(left)], help_text=f"{left} remain.",
+                widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0, "max": left}),
+            )  # fmt: skip
+        self.order_fields([self._name(line) for line, _ in self.lines])
+        methods = [(str(method.get("external_id", "")), _words(method)) for method in order.shipping_methods]
+        ways = self.fields["shipping_method"]
+        assert isinstance(ways, forms.ChoiceField)  # noqa: S101  (it is declared above)
+        ways.choices, ways.required = methods or [("", "The order names none")], bool(methods)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("carrier") == OTHER and not cleaned.get("other_carrier"):
+            self.add_error("other_carrier", "Say which carrier.")
+        if not self.errors and not any(cleaned.get(self._name(line)) for line, _ in self.lines):
+            self.add_error(self._name(self.lines[0][0]) if self.lines else None, "The parcel is empty.")
+        return cleaned
+
+    def parcel(self) -> dict[str, Any]:
+        """What orders.shipping.ship takes."""
+        given = self.cleaned_data
+        is_other = given["carrier"] == OTHER
+        return {
+            "items": {line.pk: given[self._name(line)] or 0 for line, _ in self.lines},
+            "carrier": given["other_carrier"].strip() if is_other else given["carrier"],
+            "tracking_number": given["tracking_number"],
+            "shipping_method_id": given["shipping_method"],
+            "comment": given["comment"],
+            "token": given["token"],
+        }
+
+    def _open_lines(self, order: Order) -> list[tuple[OrderLine, int]]:
+        left = shipping.remaining(order)
+        lines = order.lines.select_related("product", "offer").order_by("pk")
+        return [(line, left[line.pk]) for line in lines if left.get(line.pk)]
+
+    @staticmethod
+    def _name(line: OrderLine) -> str:
+        return f"line_{line.pk}"
+
+
+def _words(method: dict[str, Any]) -> str:
+    name, time = str(method.get("name") or method.get("external_id") or ""), method.get("delivery_time")
+    return f"{name} ({time})" if time else name
