@@ -1,4 +1,4 @@
-"""Figures for /metrics: deliveries and offers that wait or need a person."""
+"""Figures for /metrics: deliveries, offers, readings and acceptances that wait or need a person."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,11 @@ from prometheus_client.core import Metric
 
 from inventory.models import Offer
 from marketplaces.metrics import rows_by_state
-from orders.models import Delivery
+from orders.models import Acceptance, Delivery, OrderReading
 
 
 def families() -> Iterator[Metric]:
     yield rows_by_state("deliveries", Delivery)
     yield rows_by_state("offers", Offer)
+    yield rows_by_state("order_readings", OrderReading)
+    yield rows_by_state("acceptances", Acceptance)
