@@ -219,6 +219,7 @@ def goods_are_shipped() -> Iterator[Problem]:
     paid = Order.objects.filter(
         state__in=[OrderState.NEW, OrderState.ACCEPTED, OrderState.READY_TO_SHIP], needs_shipping=True,
         ordered_at__lt=timezone.now() - UNSHIPPED_AFTER, deleted_at=None,
+        ordered_at__gt=F("account__created_at"),  # what lay there before was not ours to send
     )  # fmt: skip
     for order in paid.defer("raw", "contact").order_by("ordered_at")[: MOST + 1]:
         yield _problem(
