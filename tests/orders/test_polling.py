@@ -194,7 +194,7 @@ def test_a_list_that_had_to_begin_anew_sets_more_of_the_budget_aside_first(marke
     market.account.save()
     for _ in range(60):
         buy(market)
-    poll(market, seconds=900)
+    poll(market, seconds=1200)
     assert Order.objects.count() == 60
     assert Poll.objects.get(kind=Kind.ORDERS).read_until is not None
 
