@@ -135,7 +135,7 @@ def _pace(poll: Poll) -> timedelta:
 def _failed(walk: "Walk", error: MarketplaceError | None) -> None:
     """Write down why a walk was broken off, and when it goes on. A budget that is spent is no failure."""
     poll = walk.poll
-    has_to_begin_anew = walk.found.seen > 0 and poll.reached is None
+    has_come_nowhere = walk.found.seen > 0 and poll.reached == walk.since
     failures = poll.failures + 1
     pause = min(FIRST_PAUSE * 2 ** min(poll.failures, 10), LONGEST_PAUSE)
     match error:
@@ -153,7 +153,7 @@ def _failed(walk: "Walk", error: MarketplaceError | None) -> None:
     if text:
         log.warning("%s: the list of %s could not be read: %s", poll.account, poll.get_kind_display(), text)
     next_at = timezone.now() + pause
-    broken_off = poll.broken_off + has_to_begin_anew
+    broken_off = poll.broken_off + 1 if has_come_nowhere else poll.broken_off if not walk.found.seen else 0
     _end_lease(poll, next_at=next_at, failures=failures, last_error=text, broken_off=broken_off)
     queue.enqueue_at(next_at, TASK, poll.pk)
 
@@ -174,6 +174,7 @@ class Walk:
     poll: Poll
     service: MarketplaceService
     lease: timedelta = LEASE
+    since: datetime | None = None  # where it went on from
     found: Found = field(default_factory=Found)
 
     def run(self) -> None:
@@ -183,18 +184,17 @@ class Walk:
         asked_at = timezone.now()
         # A list that is not in the order of time begins anew, and would for ever where the budget has room for its first
         # page alone: then more is set aside before.
-        self.service.plan(1 if poll.reached else min(1 + 2 * poll.broken_off, MOST_PLANNED), reader.urgency)
+        self.service.plan(min(1 + 2 * poll.broken_off, MOST_PLANNED), reader.urgency)
+        self.since = poll.reached
         since = poll.reached or self._since()
-        is_in_order, last = True, since
+        marks: list[datetime | None] = []
         rows = iter(reader.read(self.service, since))
         while True:
             page, error = _next(rows)
-            marks = [getattr(row, "created_at", None) or getattr(row, "updated_at", None) for row in page]
-            is_in_order = is_in_order and _rise([last, *marks])
+            marks += [getattr(row, "created_at", None) or getattr(row, "updated_at", None) for row in page]
             if page:
                 self.found += reader.take_in(poll.account, page, asked_at)
-                last = marks[-1] if is_in_order and marks[-1] else last
-                self._note(reached=last if is_in_order else poll.reached)
+                self._note(reached=self._reached(since, marks))
             if error is not None:
                 raise error
             if len(page) < AT_ONCE:
@@ -203,6 +203,13 @@ class Walk:
         ended = {"read_until": poll.began_at, "began_at": None, "reached": None, "failures": 0, "last_error": ""}
         _end_lease(poll, next_at=next_at, broken_off=0, **ended)
         queue.enqueue_at(next_at, TASK, poll.pk)  # the clock's own round is a minute late at the worst
+
+    def _reached(self, since: datetime, marks: Sequence[datetime | None]) -> datetime | None:
+        """From where on the list is still to be read; None where it is not in the order of time and begins anew."""
+        if not _rise([since, *marks]):
+            return None
+        # Rows of one moment alone do not tell in which order they are.
+        return marks[-1] if marks[0] != marks[-1] else self.since
 
     def _begin(self) -> None:
         if self.poll.began_at is None or self.poll.reached is None:
