@@ -197,6 +197,7 @@ SCHEDULES = {
     "recover missed events": ("marketplaces.tasks.recover_missed_events", 15),
     "sweep stock": ("inventory.tasks.sweep", 1),
     "sweep orders": ("orders.tasks.sweep", 1),
+    "poll marketplaces": ("orders.tasks.plan_polls", 1),
 }
 HEARTBEAT_STALE_SECONDS = 180
 

@@ -34,6 +34,7 @@ NAVIGATION = [
             _page("Deliveries", "outbox", "orders.delivery"),
             _page("Shipments", "local_shipping", "orders.shipment"),
             _page("Reservations", "bookmark", "orders.reservation"),
+            _page("Purchase orders", "request_quote", "orders.purchaseorder"),
             _page("Timeline", "timeline", "orders.orderevent"),
         ],
     },
@@ -64,6 +65,8 @@ NAVIGATION = [
             _page("Calls", "call_made", "marketplaces.apicall"),
             _page("Jobs", "hourglass_top", "marketplaces.job"),
             _page("Catalogue", "menu_book", "marketplaces.catalogueproduct"),
+            _page("Orders to read", "move_to_inbox", "orders.orderreading"),
+            _page("Lists read", "sync", "orders.poll"),
         ],
     },
     {

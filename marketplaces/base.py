@@ -71,15 +71,21 @@ class MarketplaceService:
     codes_per_call: ClassVar[int] = 100
     find_requests: ClassVar[int] = 1  # the most that find_offer takes
     codes_per_upload: ClassVar[int] = 1
+    # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
+    offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
     # More than one: update_offers takes so many. An account's line may take fewer than its class says.
     offers_per_update: int = 1
     # Fields of OfferContent that update_offers brings there; what else differs goes by update_offer, offer by offer.
     bulk_fields: ClassVar[frozenset[str]] = frozenset()
-    # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
-    offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
     offers_per_feed: ClassVar[int] = 0
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
+    # How often its lists are read for news, in seconds; by kind: orders, shipments, purchase_orders.
+    poll_seconds: ClassVar[Mapping[str, int]] = {}
+    # A list is read from so long before the last time on: clocks differ, rows come late, and a list of what is new may
+    # not show what changed.
+    poll_overlap_seconds: ClassVar[int] = 3600
+    poll_first_days: ClassVar[int] = 30  # how far back an account's first reading goes
     # Words of this marketplace's pages that tell people what to do where it has no such operation.
     elsewhere: ClassVar[Mapping[str, str]] = {}
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored

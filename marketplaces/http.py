@@ -26,6 +26,7 @@ from marketplaces.types import Answer, CallRecord, FileToSend, Urgency
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 LOGGED_CHARACTERS = 4000
+LARGEST_ANSWER = 50 * 1024 * 1024  # bytes, unpacked
 LONGEST_NUMBER = 30  # digits before or after the point
 # Longest that a command which may wait (never a worker) waits for the budget in one go.
 PATIENCE_SECONDS = 120
@@ -181,6 +182,7 @@ class Client:
                     headers=sent_headers,
                     timeout=(connect_seconds, read_seconds),
                     allow_redirects=False,
+                    stream=True,
                 )
             )
         except requests.RequestException as caught:
@@ -294,11 +296,30 @@ def _refuse_constant(word: str) -> Any:
     raise ValueError(f"{word} is no JSON")
 
 
+class AnswerTooLarge(requests.RequestException):
+    """The answer is larger than any that is meant for us."""
+
+
+def _content(response: requests.Response) -> bytes:
+    """Read the answer's body, piece by piece, so that one without an end can't take all memory."""
+    if response.raw is None:  # an adapter that has no connection gives the body as it is
+        return response.content
+    chunks, size = [], 0
+    with response:
+        for chunk in response.iter_content(65536):
+            size += len(chunk)
+            if size > LARGEST_ANSWER:
+                raise AnswerTooLarge(f"The answer has more than {LARGEST_ANSWER:,} bytes", response=response)
+            chunks.append(chunk)
+    return b"".join(chunks)
+
+
 def _to_answer(response: requests.Response) -> Answer:
+    body = _content(response)
     try:
         # Amounts are JSON numbers: parsed as Decimal from their text, they never become a binary float.
-        parsed = json.loads(response.content, parse_float=Decimal, parse_constant=_refuse_constant)
+        parsed = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, ArithmeticError, RecursionError):  # such as 1e9999999999999999999
         parsed = None
     headers = {name.lower(): value for name, value in response.headers.items()}
-    return Answer(status=response.status_code, headers=headers, body=response.content, json=parsed)
+    return Answer(status=response.status_code, headers=headers, body=body, json=parsed)

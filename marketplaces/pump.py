@@ -39,7 +39,7 @@ def turn(kind: str, account_id: str) -> int:
             done, not_before = _work(model, account)
     finally:
         Pump.objects.filter(account=account, kind=kind).update(leased_until=None)
-    _plan_next(model, account, kind, not_before)
+    plan(model, account, not_before)
     return done
 
 
@@ -62,13 +62,18 @@ def _work(model: type[Outgoing], account: Account) -> tuple[int, datetime]:
     return done, timezone.now()
 
 
-def _plan_next(model: type[Outgoing], account: Account, kind: str, not_before: datetime) -> None:
-    """Wake a worker for the next row, unless an earlier turn is planned already: turns must not multiply."""
+def plan(model: type[Outgoing], account: Account, not_before: datetime | None = None) -> None:
+    """Wake a worker for an account's next row, unless an earlier turn is planned already: turns must not multiply.
+
+    Safe to repeat; meant for rows that come in thousands, where a wake-up each would be one too many.
+    """
     first = outgoing.waiting_of(model, account).aggregate(at=Min("next_try_at"), any=Min("pk"))
     if first["any"] is None:
         return
-    when = max(first["at"] or not_before, not_before)
-    is_free = Q(planned_at=None) | Q(planned_at__lte=timezone.now()) | Q(planned_at__gt=when)
+    now, kind = timezone.now(), model._meta.label_lower
+    when = max(first["at"] or now, not_before or now)
+    Pump.objects.get_or_create(account=account, kind=kind)
+    is_free = Q(planned_at=None) | Q(planned_at__lte=now) | Q(planned_at__gt=when)
     if Pump.objects.filter(is_free, account=account, kind=kind).update(planned_at=when):
         queue.enqueue_at(when, outgoing.PUMP, kind, str(account.pk))
 

@@ -28,7 +28,7 @@ from marketplaces.types import (
     RemoteOrder,
     Urgency,
 )
-from orders import intake, picking, pickup, results, timeline, topups
+from orders import intake, merging, picking, pickup, results, timeline, topups
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 Status = Delivery.Status
@@ -275,7 +275,7 @@ def _pick(delivery: Delivery, service: MarketplaceService) -> None:
     with transaction.atomic():
         line = OrderLine.objects.select_for_update(no_key=True).get(pk=delivery.line_id)
         if line.product_id is None:
-            intake.link(line)
+            merging.link(line)
             line.save(update_fields=["offer", "product"])
         if line.product_id is None:
             raise PermanentError(

@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
 
-from backoffice import money
 from inventory import stock
-from inventory.models import Offer
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import PermanentError
@@ -25,15 +22,20 @@ from marketplaces.types import (
     RemoteOrderLine,
     Urgency,
 )
-from orders import inventories, parcels, timeline
+from orders import inventories, merging, parcels, timeline
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 UNPAID_HOLD = timedelta(minutes=30)
 
 # What an order's state means for the units on it.
 UNPAID = frozenset({OrderState.AWAITING_PAYMENT, OrderState.ON_HOLD})
-TO_DELIVER = frozenset({OrderState.NEW, OrderState.READY_TO_SHIP})
-OVER = frozenset({OrderState.COMPLETED, OrderState.CANCELLED, OrderState.RETURNED})
+TO_DELIVER = frozenset({OrderState.NEW, OrderState.ACCEPTED, OrderState.READY_TO_SHIP})
+OVER = frozenset(
+    {OrderState.SHIPPED, OrderState.COMPLETED, OrderState.CANCELLED, OrderState.RETURNED, OrderState.FAILED}
+)
+
+# Goods of such an order have left, whether their parcels are known here yet or not.
+LEFT = frozenset({OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED})
 
 
 def refresh(account: Account, hint: RemoteOrder, service: MarketplaceService | None = None) -> Order:
@@ -44,8 +46,14 @@ def refresh(account: Account, hint: RemoteOrder, service: MarketplaceService | N
     if service is None:
         service = account.service()
         service.plan(1, Urgency.DELIVERY)
-    remote = service.fetch_order(hint.external_id)
-    return import_order(account=account, remote=with_hint(remote, hint), event_status_word=hint.status_word)
+    asked_at = timezone.now()
+    remote = as_asked(with_hint(service.fetch_order(hint.external_id), hint), asked_at)
+    return import_order(account=account, remote=remote, event_status_word=hint.status_word)
+
+
+def as_asked(remote: RemoteOrder, at: datetime) -> RemoteOrder:
+    """Say when an answer was asked for, where it does not say so itself."""
+    return replace(remote, asked_at=remote.asked_at or at)
 
 
 def with_hint(remote: RemoteOrder, hint: RemoteOrder) -> RemoteOrder:
@@ -74,27 +82,29 @@ def _line_with_hint(line: RemoteOrderLine, hint: RemoteOrderLine | None) -> Remo
     )
 
 
-def import_order(*, account: Account, remote: RemoteOrder, event_status_word: str = "") -> Order:
+def import_order(
+    *, account: Account, remote: RemoteOrder, event_status_word: str = "", is_hearsay: bool = False
+) -> Order:
     """Insert or update an order by its id. It never goes back in time, and what was not said erases nothing.
 
-    One transaction. Safe to repeat and to run at once.
+    `is_hearsay` says that nobody was asked: it is a notification's own words. One transaction. Safe to repeat and to run
+    at once.
     """
     with transaction.atomic():
         order, is_new = Order.objects.select_for_update(no_key=True).get_or_create(
             account=account,
             external_id=remote.external_id,
-            defaults={"ordered_at": remote.created_at or timezone.now()},
+            defaults={"ordered_at": remote.created_at or timezone.now(), "is_summary": remote.is_summary},
         )
+        order.account = account  # else it would be read once more
         if is_new:
             timeline.write(order, "created", "The order came in.")
         if event_status_word:
             order.event_status_word = event_status_word[:60]
-        is_stale = _is_stale(order, remote)
-        if not is_stale:
-            _update(order, remote)
+        replaced = merging.merge(order, remote, is_hearsay=is_hearsay)
         order.seen_at = timezone.now()
         order.save()
-        lines = list(order.lines.all()) if is_stale else [_import_line(order, line) for line in remote.lines]
+        lines = merging.merge_lines(order, remote, replaced=replaced)
         parcels.link_orders(order, lines)
         for line in lines:
             set_aside(line)
@@ -105,72 +115,14 @@ def import_order(*, account: Account, remote: RemoteOrder, event_status_word: st
         return order
 
 
-def _is_stale(order: Order, remote: RemoteOrder) -> bool:
-    known = order.remote_updated_at
-    return known is not None and remote.updated_at is not None and remote.updated_at < known
-
-
-def _said(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None and value != ""}
-
-
-def _update(order: Order, remote: RemoteOrder) -> None:
-    before = order.state, order.state_detail
-    said = _said(
-        {
-            "status_word": remote.status_word[:60],
-            "state": remote.state,
-            "state_detail": remote.state_detail,
-            "payment_word": remote.payment_word[:60],
-            "currency": remote.currency,
-            "amount": remote.amount,
-            "fee": remote.fee,
-            "refunded_amount": remote.refunded_amount,
-            "buyer": remote.buyer[:200],
-            "remote_updated_at": remote.updated_at,
-        }
-    )
-    for name, value in said.items():
-        setattr(order, name, value)
-    order.raw = {**order.raw, **money.json_safe(remote.raw)}
-    if (order.state, order.state_detail) != before:
-        words = order.get_state_display() + (f" ({order.state_detail.replace('_', ' ')})" if order.state_detail else "")
-        timeline.write(order, "state", f"The marketplace shows it as {words}.", data={"word": remote.status_word})
-
-
-def _import_line(order: Order, remote: RemoteOrderLine) -> OrderLine:
-    line, _ = OrderLine.objects.get_or_create(order=order, external_id=remote.external_id)
-    line.order = order  # a line that was found would read it once more
-    said = _said(
-        {
-            "external_offer_id": remote.external_offer_id,
-            "external_product_id": remote.external_product_id,
-            "quantity": remote.quantity,
-            "delivered": remote.delivered,
-            "refunded": remote.refunded,
-            "unit_price": remote.unit_price,
-        }
-    )
-    for name, value in said.items():
-        setattr(line, name, value)
-    link(line)
-    line.save()
-    return line
-
-
-def link(line: OrderLine) -> None:
-    """Find our offer and product of a line, when they are not known yet. Does not save."""
-    if line.product_id is None and line.external_offer_id:
-        line.offer = Offer.objects.filter(account=line.order.account_id, external_id=line.external_offer_id).first()
-        line.product = line.offer.product if line.offer else None
-
-
 def set_aside(line: OrderLine) -> None:
     """Hold what the line may still take: unpaid for a limited time, paid until delivered or cancelled. Safe to repeat."""
-    if line.product_id is None:
+    if line.product is None:
         return
     order = line.order
     open_units = units_to_come(line)
+    if order.state in LEFT and line.product.is_counted and open_units:
+        return  # what is held for it is on its way; the parcel takes it out of stock when it is known here
     if order.state not in UNPAID | TO_DELIVER or open_units == 0:
         let_go(line)
         return
@@ -179,7 +131,7 @@ def set_aside(line: OrderLine) -> None:
         let_go(line)
         return
     held = stock.hold(
-        product_id=line.product_id,
+        product_id=line.product.pk,
         quantity=open_units,
         reference=f"order line {line.pk}",
         account_id=order.account_id,

@@ -6,7 +6,7 @@ from inventory import publishing
 from marketplaces.models import Account
 from marketplaces.shop import Reserved, SoldItem, SoldOrder, StockLine, Terms
 from marketplaces.types import DeliveryRequest, RemoteOrder, RemoteShipment
-from orders import claims, fulfilment, handover, intake, mirroring, pickup, reservations
+from orders import claims, fulfilment, handover, intake, mirroring, news, pickup, reservations
 
 
 class OurShop:
@@ -14,7 +14,13 @@ class OurShop:
         self.account = account
 
     def order_changed(self, hint: RemoteOrder) -> None:
-        intake.refresh(self.account, hint)
+        news.order_changed(self.account, hint)
+
+    def order_told(self, remote: RemoteOrder) -> None:
+        news.order_told(self.account, remote)
+
+    def order_deleted(self, hint: RemoteOrder, event_id: str) -> None:
+        news.order_deleted(self.account, hint, event_id)
 
     def order_refunded(self, hint: RemoteOrder, event_id: str) -> None:
         claims.record_refund(self.account, hint, event_id)

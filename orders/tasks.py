@@ -1,10 +1,24 @@
 """Tasks: take a primary key, call one verb. All are safe to run twice at once."""
 
+from collections.abc import Sequence
+
 from django.utils import timezone
 
 from marketplaces import outgoing
-from orders import announcing, fulfilment, mirroring, rereading, reservations, topups
-from orders.models import Delivery, Shipment
+from orders import (
+    acceptance,
+    announcing,
+    contacts,
+    fulfilment,
+    mirroring,
+    polling,
+    purchase_orders,
+    readings,
+    rereading,
+    reservations,
+    topups,
+)
+from orders.models import Acceptance, Delivery, OrderReading, PurchaseOrder, Shipment
 
 
 def deliver(pk: int) -> None:
@@ -15,13 +29,38 @@ def ship(pk: int) -> None:
     announcing.step(pk)
 
 
+def read_order(pk: int) -> None:
+    readings.read(pk)
+
+
+def read_orders(pks: Sequence[int]) -> None:
+    readings.read_many(pks)
+
+
+def read_purchase_order(pk: int) -> None:
+    purchase_orders.read(pk)
+
+
+def accept(pk: int) -> None:
+    acceptance.work(pk)
+
+
+def poll(pk: int) -> None:
+    polling.take_turn(pk)
+
+
+def plan_polls() -> None:
+    polling.plan_all(timezone.now())
+
+
 def sweep() -> None:
-    """End reservations whose time is up, and wake workers for what lost its wake-up."""
+    """End reservations whose time is up, erase what was kept long enough, and wake workers for what lost its wake-up."""
     now = timezone.now()
     reservations.end_expired(now)
-    outgoing.sweep(Delivery)
-    outgoing.sweep(Shipment)
+    for model in (Delivery, Acceptance, OrderReading, PurchaseOrder, Shipment):
+        outgoing.sweep(model)
     mirroring.join_strays()
     mirroring.erase(now)
     topups.erase(now)
+    contacts.erase(now)
     rereading.read_again(now)

@@ -19,6 +19,8 @@ from orders.problems import MOST, Problem, problem as _problem
 State = Code.State
 # A paid order for which nobody asked us to deliver for so long was forgotten by somebody.
 FORGOTTEN_AFTER = timedelta(days=1)
+# Goods have to be packed, and carriers rest at weekends.
+UNSHIPPED_AFTER = timedelta(days=3)
 # The sweep comes by every minute.
 UNSWEPT_AFTER = timedelta(minutes=15)
 
@@ -194,14 +196,45 @@ def nothing_is_forgotten() -> Iterator[Problem]:
             "asleep", f"Delivery {delivery} is open, but nothing will take it up again.", delivery=delivery.pk
         )
     paid = Order.objects.filter(
-        state__in=[OrderState.NEW, OrderState.READY_TO_SHIP], seen_at__lt=timezone.now() - FORGOTTEN_AFTER
-    )
+        state__in=[OrderState.NEW, OrderState.READY_TO_SHIP], seen_at__lt=timezone.now() - FORGOTTEN_AFTER,
+        needs_shipping=False,
+    )  # fmt: skip
     asked = Delivery.objects.filter(line__order=OuterRef("pk"))
     is_worked_on = Q(status__in=[*Delivery.OPEN, Delivery.Status.DELIVERED]) | Q(state=Delivery.State.NEEDS_ATTENTION)
     nobodys = paid.annotate(was_asked=Exists(asked)).filter(~Exists(asked.filter(is_worked_on)))
-    for order in nobodys.defer("raw")[: MOST + 1]:
+    for order in nobodys.defer("raw", "contact")[: MOST + 1]:
         why = "its deliveries were stopped. Press “Deliver now”" if order.was_asked else "nobody asked for its delivery"
         yield _problem("forgotten", f"Order {order} was paid over a day ago and {why}.", order=order.external_id)
+
+
+def goods_are_shipped() -> Iterator[Problem]:
+    """Goods that are paid leave in reasonable time. Nobody asks for them, so an order that is left lying says nothing."""
+    paid = Order.objects.filter(
+        state__in=[OrderState.NEW, OrderState.ACCEPTED, OrderState.READY_TO_SHIP], needs_shipping=True,
+        ordered_at__lt=timezone.now() - UNSHIPPED_AFTER, deleted_at=None,
+    )  # fmt: skip
+    for order in paid.defer("raw", "contact").order_by("ordered_at")[: MOST + 1]:
+        yield _problem(
+            "not shipped",
+            f"Order {order} was paid over {UNSHIPPED_AFTER.days} days ago and is not shipped. Send it, or say at the"
+            " marketplace what became of it.",
+            order=order.external_id,
+        )
+
+
+def what_left_is_in_a_parcel() -> Iterator[Problem]:
+    """Units that were set aside for goods leave stock with their parcel; one that nobody knows would keep them for ever."""
+    left = Order.objects.filter(
+        state__in=[OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED],
+        lines__hold__isnull=False, lines__hold__released_at=None, seen_at__lt=timezone.now() - FORGOTTEN_AFTER,
+    )  # fmt: skip
+    for order in left.distinct().defer("raw", "contact")[: MOST + 1]:
+        yield _problem(
+            "no parcel",
+            f"Order {order} is {order.get_state_display()}, yet units are still set aside for it: no parcel of it is known"
+            " here. Read the shipments, or enter its parcel.",
+            order=order.external_id,
+        )
 
 
 def no_event_is_forgotten() -> Iterator[Problem]:
@@ -247,6 +280,8 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     returned_codes_came_back,
     deliveries_send_what_was_asked,
     nothing_is_forgotten,
+    goods_are_shipped,
+    what_left_is_in_a_parcel,
     purchases_come_to_an_end,
     no_event_is_forgotten,
     *verify_parcels.CHECKS,

@@ -47,6 +47,13 @@ def ginee(db: None) -> Iterator[Desk]:
         yield desk
 
 
+@pytest.fixture
+def gcommerce(db: None) -> Iterator[Desk]:
+    """A play account on G-Commerce and the sandbox it talks to; see tests.desk."""
+    with open_desk("gcommerce", "Main G-Commerce", requests_per_minute=6000) as desk:
+        yield desk
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for marker, (is_there, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not is_there():

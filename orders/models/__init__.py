@@ -9,4 +9,6 @@ from orders.models.orders import (
     Reservation as Reservation,
     ReservationLine as ReservationLine,
 )
+from orders.models.purchase_orders import PurchaseOrder as PurchaseOrder
+from orders.models.readings import Acceptance as Acceptance, OrderReading as OrderReading, Poll as Poll
 from orders.models.shipments import Shipment as Shipment, ShipmentItem as ShipmentItem

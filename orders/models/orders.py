@@ -63,6 +63,9 @@ class Order(models.Model):
     deleted_at = models.DateTimeField(
         null=True, blank=True, help_text="When the marketplace removed it there. It is kept here."
     )
+    erase_at = models.DateTimeField(
+        null=True, editable=False, help_text="When who bought it and where it went is erased; set when the order ends."
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_order_per_external_id")]
@@ -70,6 +73,7 @@ class Order(models.Model):
             models.Index(fields=["-ordered_at"]),
             models.Index(fields=["state", "-ordered_at"]),
             models.Index(fields=["-ordered_at"], name="order_disputed", condition=Q(is_disputed=True)),
+            models.Index(fields=["erase_at"], name="order_to_erase", condition=Q(contact__isnull=False)),
         ]
         permissions = [
             ("deliver_order", "Can deliver orders"),

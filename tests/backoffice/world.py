@@ -11,13 +11,25 @@ from django.utils import timezone
 from backoffice import crypto
 from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Purchase, Supplier, Upload, code_binding
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
-from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Reservation, ReservationLine
+from orders.models import (
+    Delivery,
+    DeliveryItem,
+    Order,
+    OrderEvent,
+    OrderLine,
+    OrderReading,
+    Poll,
+    PurchaseOrder,
+    Reservation,
+    ReservationLine,
+)
 
 CODE = "PLANTED-CODE-7Q2W-9E4R"
 CREDENTIAL = "planted-credential-9f3a7c"
 WEBHOOK_SECRET = "planted-webhook-secret-51d"
 BUYER_FIELD = "planted-buyer-login"
-SECRETS = (CODE, CREDENTIAL, WEBHOOK_SECRET, BUYER_FIELD)
+CONTACT = "planted-buyer-street"
+SECRETS = (CODE, CREDENTIAL, WEBHOOK_SECRET, BUYER_FIELD, CONTACT)
 
 TITLES = ("Nightfall Protocol (PC)", "Harbour Tycoon 2", "Echoes of Ymir – Deluxe", "Wallet card 50 EUR", "Season pass")
 
@@ -84,8 +96,10 @@ def order_row(number: int, offer: Offer) -> Order:
     order = Order.objects.create(
         account=on, external_id=f"{1700000000 + number}ORDER", state="ready_to_ship", status_word="start_deal",
         payment_word="paid", currency="USD", amount=Decimal("19.98"), ordered_at=now, buyer="buyer-17",
-        is_disputed=number % 4 == 1, raw={"order_id": number},
+        is_disputed=number % 4 == 1, raw={"order_id": number}, number=f"N-{number}", channel="DEMO_SHOP",
+        contact={"buyer": CONTACT, "ship_to": {"street": CONTACT}},
     )  # fmt: skip
+    goods_rows(number, on)
     line = OrderLine.objects.create(
         order=order, external_id="1", offer=offer, product=offer.product, quantity=2, unit_price="9.99"
     )
@@ -121,6 +135,16 @@ def order_row(number: int, offer: Offer) -> Order:
         status=200, request="", response='{"code": "•••"}', milliseconds=212, started_at=now,
     )  # fmt: skip
     return order
+
+
+def goods_rows(number: int, on: Account) -> None:
+    """A purchase order, an order that is to be read, and how far the list of orders was."""
+    PurchaseOrder.objects.create(
+        account=on, external_id=f"PO{number}", stage="new", status_word="O", currency="USD", amount="15",
+        contact={"buyer": CONTACT, "bill_to": {"street": CONTACT}}, lines=[{"name": "Demo suit", "quantity": 1}],
+    )  # fmt: skip
+    OrderReading.objects.create(account=on, external_id=f"{1800000000 + number}", state="due")
+    Poll.objects.get_or_create(account=on, kind="orders")
 
 
 def fill(rows: int = 3) -> Account:

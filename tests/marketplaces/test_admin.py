@@ -321,3 +321,31 @@ def test_a_secret_is_masked_wherever_it_stands_in_a_body(event, admin_client):
 
     assert "signed with •••" in text
     assert world.CREDENTIAL not in text
+
+
+def test_a_marketplace_that_sends_nothing_asks_for_no_webhook(db, admin_client, client):
+    add = f"{reverse('admin:marketplaces_account_add')}?marketplace=gcommerce"
+    given = {"credential_email": "vendor@example.com", "credential_api_key": "key-1"}
+    given |= {
+        "option_requests_per_minute": 10,
+        "option_bulk_size": 500,
+        "option_page_size": 250,
+        "option_watch_days": 7,
+    }
+    assert "webhook_secret" not in admin_client.get(add).content.decode()
+
+    response = admin_client.post(
+        add, answers(name="Goods", **given, **{"option_statuses": '{"Q": "on_hold"}'}), follow=True
+    )
+
+    made = Account.objects.get()
+    assert made.options["bulk_size"] == 500
+    assert made.connection().options["statuses"] == '{"Q": "on_hold"}'
+    text = response.content.decode()
+    assert made.hook_url not in text
+    assert "sends nothing by itself" in text
+    assert "webhook address below" not in text
+    for name in ("webhook_secret", "registered_url"):
+        assert name not in text
+
+    assert client.post(f"/hooks/{made.pk}/", b"{}", content_type="application/json").status_code == 405

@@ -29,6 +29,7 @@ class Peer(BaseHTTPRequestHandler):
         answers = {
             "/html": b"<html>" + SECRET.encode() + b"</html>",
             "/prices": b'{"price": 0.1, "big": 12345678901234567890.12}',
+            "/large": b" " * 300_000,
             "/nan": b'{"price": NaN}',
             "/echo": b'{"code": "' + SECRET.encode() + b'", "message": "bad ' + SECRET.encode() + b'"}',
         }
@@ -120,6 +121,17 @@ def test_amounts_never_become_binary_floats(client):
     answer = client.send("X-01", "GET", "/prices")
     assert str(answer.json["price"]) == "0.1"
     assert str(answer.json["big"]) == "12345678901234567890.12"
+
+
+def test_an_answer_without_an_end_is_not_read_to_its_end(client, records, monkeypatch):
+    monkeypatch.setattr(http, "LARGEST_ANSWER", 299_999)
+    with pytest.raises(TemporaryError):
+        client.send("X-01", "GET", "/large")
+    with pytest.raises(UnknownOutcome):
+        client.send("X-02", "POST", "/large", payload={}, is_write=True)
+    assert [record.response for record in records] == ["", ""]
+    monkeypatch.setattr(http, "LARGEST_ANSWER", 300_000)
+    assert len(client.send("X-03", "GET", "/large").body) == 300_000
 
 
 @pytest.mark.parametrize("path", ["/html", "/nan"])

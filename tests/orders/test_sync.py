@@ -48,10 +48,10 @@ def test_orders_whose_webhooks_never_came_are_found(g2g):
     assert sync("orders").data["accounts"][0]["new"] == 0
 
 
-def test_shipments_are_plainly_none():
+def test_a_marketplace_without_shipments_says_so(g2g):
     data, status, _ = sync("shipments")
     assert (status, data["ok"]) == (0, True)
-    assert "No connected marketplace has shipments" in data["note"]
+    assert data["accounts"][0]["note"] == "G2G has no list of shipments"
 
 
 def test_one_accounts_failure_stops_no_other(g2g):

@@ -105,7 +105,7 @@ def to_order(
         status_word=word,
         currency=CURRENCY,
         amount=money(payload.get("total")),
-        buyer=ident(payload.get("user_id")),
+        buyer=_name(payload, "") or ident(payload.get("user_id")),
         created_at=when(payload.get("timestamp")),
         updated_at=when(payload.get("updated_at")),
         lines=[_order_line(row) for row in rows(payload.get("products"), "item_id")],
@@ -169,7 +169,7 @@ def _address(payload: Json, whose: str) -> Address | None:
 
 
 def _name(payload: Json, whose: str) -> str:
-    for prefix in (whose, "b_", ""):
+    for prefix in (whose, "b_", "") if whose else ("", "b_"):
         parts = (text(payload.get(f"{prefix}firstname")), text(payload.get(f"{prefix}lastname")))
         if name := " ".join(filter(None, parts)):
             return name
@@ -197,7 +197,7 @@ def to_purchase_order(
         external_id=ident(payload.get("purchase_order_id")),
         state=table.get(word, OrderState.UNKNOWN),
         status_word=word,
-        buyer=ident(payload.get("user_id")),
+        buyer=_name(payload, "") or ident(payload.get("user_id")),
         email=text(payload.get("email")),
         phone=text(payload.get("phone")),
         note=text(payload.get("notes")),

@@ -1,7 +1,7 @@
 """G-Commerce's API: name, credentials, options, one method per operation (contract ids GCO-…). It calls nobody back."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -57,8 +57,8 @@ class Service(MarketplaceService):
             default=250, minimum=10, maximum=1000,
         ),
         Field(
-            "watch_days", "Watched days", "Orders of so many days are listed every time, so that their changes are seen;"
-            " older ones are read one by one.",
+            "watch_days", "Watched days", "Orders and shipments of so many days are listed every time, so that their changes"
+            " are seen; older ones are read one by one.",
             default=7, minimum=0, maximum=90,
         ),
         Field(
@@ -180,8 +180,7 @@ class Service(MarketplaceService):
 
     def fetch_orders(self, since: datetime) -> Iterator[RemoteOrder]:
         """List Orders (GCO-10), the newest first, back to `since` or the watched days: by a change it can't be asked."""
-        days = int(self.connection.options.get("watch_days", 7))
-        return trading.orders_since(self._line, self._table, trading.earliest(since, timezone.now(), days))
+        return trading.orders_since(self._line, self._table, self._from(since))
 
     def search_orders(self, filters: Mapping[str, str]) -> Iterator[RemoteOrder]:
         """List Orders (GCO-10) by `status`, `email` (exactly), `user_id`. Rows are summaries. Safe to repeat."""
@@ -197,8 +196,8 @@ class Service(MarketplaceService):
         return trading.accept(self._line, self._table, order_id)
 
     def fetch_purchase_orders(self, since: datetime) -> Iterator[RemotePurchaseOrder]:
-        """List Purchase Orders (GCO-13), the newest first, back to `since`."""
-        return trading.purchase_orders_since(self._line, self._table, since)
+        """List Purchase Orders (GCO-13), as fetch_orders does."""
+        return trading.purchase_orders_since(self._line, self._table, self._from(since))
 
     def search_purchase_orders(self, filters: Mapping[str, str]) -> Iterator[RemotePurchaseOrder]:
         """List Purchase Orders (GCO-13) by the filters of orders. Rows are summaries. Safe to repeat."""
@@ -211,8 +210,8 @@ class Service(MarketplaceService):
     # --- shipments ---------------------------------------------------------------------------------------------
 
     def fetch_shipments(self, *, order_id: str = "", since: datetime | None = None) -> Iterator[RemoteShipment]:
-        """List Shipments (GCO-15), the newest first."""
-        return trading.shipments(self._line, order_id=order_id, since=since)
+        """List Shipments (GCO-15), the newest first: of one order all, else as fetch_orders does."""
+        return trading.shipments(self._line, order_id=order_id, since=self._from(since) if since else None)
 
     def search_shipments(self, *, status: str) -> Iterator[RemoteShipment]:
         """List Shipments (GCO-15) of one letter. Safe to repeat."""
@@ -234,3 +233,8 @@ class Service(MarketplaceService):
     def delete_shipment(self, shipment_id: str) -> None:
         """Delete Shipment (GCO-19). 404 is success: it is gone."""
         trading.delete_shipment(self._line, shipment_id)
+
+    def _from(self, since: datetime) -> datetime:
+        """From when on lists are read: a change of what is older is seen by reading it alone."""
+        days = int(self.connection.options.get("watch_days", 7))
+        return min(since, timezone.now() - timedelta(days=days))

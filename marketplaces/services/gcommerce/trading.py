@@ -1,7 +1,7 @@
 """Orders, purchase orders and shipments (GCO-10 to GCO-19)."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import quote_plus
 
 from django.utils import timezone
@@ -275,8 +275,3 @@ def delete_shipment(line: Line, shipment_id: str) -> None:
         line.call("GCO-19", "DELETE", f"/shipments/{whole_id(shipment_id, 'shipment')}", about=shipment_id)
     except NotFound:
         return
-
-
-def earliest(since: datetime, now: datetime, days: int) -> datetime:
-    """From when on orders are listed: changes of older ones are seen by reading them one by one."""
-    return min(since, now - timedelta(days=days))

@@ -30,7 +30,9 @@ def completed(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, st
     replaced = before.get(TOKEN, "")
     if replaced and replaced != stored[TOKEN] and stored.get(PREVIOUS, "") == before.get(PREVIOUS, ""):
         stored[PREVIOUS] = replaced
-        stored[PREVIOUS_UNTIL] = ""
+    is_another = stored.get(PREVIOUS, "") != before.get(PREVIOUS, "")
+    if is_another and stored.get(PREVIOUS_UNTIL) == before.get(PREVIOUS_UNTIL):
+        stored[PREVIOUS_UNTIL] = ""  # the end of another one
     if stored.get(PREVIOUS) and not stored.get(PREVIOUS_UNTIL):
         stored[PREVIOUS_UNTIL] = reading.iso(timezone.now() + STAYS_VALID)
     if stored.get(PREVIOUS_UNTIL) and reading.when(stored[PREVIOUS_UNTIL]) is None:

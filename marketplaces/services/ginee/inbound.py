@@ -47,6 +47,18 @@ def verify(connection: Connection, call: Call) -> None:
         raise Refused(400, f"A notification is a JSON object, and {what}")
 
 
+def door_lines(connection: Connection) -> list[str]:
+    """Say in lines for people what keeps notifications out, whatever Ginee sends."""
+    try:
+        if connection.options.get("verification") == "off":
+            _off_is_meant(connection)
+    except Refused as refused:
+        return [f"Notifications are refused: {refused.reason}."]
+    if connection.options.get("verification") == "off" or connection.credentials.get(address.TOKEN):
+        return []
+    return ["The webhook address has no token, so notifications are refused. Save the account, and one is made."]
+
+
 def _off_is_meant(connection: Connection) -> None:
     if not settings.DEBUG and not connection.options.get("allow_off"):
         raise Refused(

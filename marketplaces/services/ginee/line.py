@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
-from marketplaces.exceptions import Unsupported
+from marketplaces.exceptions import PermanentError, Unsupported
 from marketplaces.http import Client
 from marketplaces.services.ginee import errors, reading, signing
 from marketplaces.types import Connection, Json
@@ -55,6 +55,7 @@ class Line:
             if is_last or not page or following in (None, "", [], {}) or following == cursor:
                 return
             cursor = following
+        raise _endless(operation)
 
     def numbered_pages(self, operation: str, path: str, key: str, size: int) -> Iterator[Json]:
         """Read the rows of pages from 0 on, until a page is short or repeats ids."""
@@ -66,6 +67,15 @@ class Line:
             yield from fresh
             if len(found) < size or not fresh:
                 return
+        raise _endless(operation)
+
+
+def _endless(operation: str) -> PermanentError:
+    return PermanentError(
+        f"Ginee's list did not end within {MOST_PAGES} pages; what stood on them was read",
+        kind="unknown",
+        operation=operation,
+    )
 
 
 def windows(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -99,12 +99,11 @@ class Service(MarketplaceService):
     sandbox_credentials = {"access_key": "test-access", "secret_key": "test-secret"}
     secret_keys = reading.PERSONAL_KEYS
     accepted = inbound.ACCEPTED
-    offer_fields = frozenset({QUANTITY})
+    offer_fields = bulk_fields = frozenset({QUANTITY})
     offers_per_update = ROWS_PER_UPDATE
     offers_per_read = SKUS_PER_READ
     orders_per_read = ORDERS_PER_READ
     elsewhere = {
-        "create_offer": "Make the master product in Ginee, with the SKU that stands here as product id, then push again.",
         "fetch_offers": "Ginee's master SKUs are not listed: an offer here names the SKU as its product id.",
     }
 
@@ -154,9 +153,9 @@ class Service(MarketplaceService):
         """
         if not signing.has_keys(self.connection):
             words = "No keys of the Open API: orders are known from notifications only, and stock is not sent."
-            return Health(reachable=True, authenticated=True, details=[words])
+            return Health(reachable=True, authenticated=True, details=[*inbound.door_lines(self.connection), words])
         try:
-            details = [*self._shop_lines(), self._warehouse_line()]
+            details = [*inbound.door_lines(self.connection), *self._shop_lines(), self._warehouse_line()]
         except ConfigurationError as error:
             return Health(
                 reachable=error.status is not None or error.kind == "authentication",
@@ -251,7 +250,8 @@ class Service(MarketplaceService):
         found = self.find_offer(content)
         if found is None:
             raise PermanentError(
-                f"Ginee has no master SKU “{content.external_product_id}”. {self.elsewhere['create_offer']}",
+                f"Ginee has no master SKU “{content.external_product_id}”. Make it there, or enter"
+                " another SKU as product id here, then push again",
                 kind="invalid",
                 operation="GIN-C06",
             )

@@ -42,7 +42,11 @@ class Command(BaseCommand):
         parser.add_argument("--sku", action="append", default=[], help="only this product's lines; may be given often")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        lines = OrderLine.objects.select_related("order__account", "product").defer("order__raw").order_by("pk")
+        lines = (
+            OrderLine.objects.select_related("order__account", "product")
+            .defer("order__raw", "order__contact")
+            .order_by("pk")
+        )
         try:
             if options["account"]:
                 lines = lines.filter(order__account=accounts.by_name(options["account"]))

@@ -12,6 +12,8 @@ from inventory import mirror
 from marketplaces import accounts, catalogue, recovery
 from marketplaces.exceptions import TemporaryError, Unsupported
 from marketplaces.models import Account
+from orders import polling
+from orders.models import Poll
 
 Result = dict[str, Any]
 
@@ -28,16 +30,27 @@ def _offers(account: Account) -> Result:
 
 
 def _orders(account: Account) -> Result:
+    if polling.has(account, Poll.Kind.ORDERS):
+        found = asdict(polling.read_now(account, Poll.Kind.ORDERS))
+        if polling.has(account, Poll.Kind.PURCHASE_ORDERS):
+            found["purchase_orders"] = polling.read_now(account, Poll.Kind.PURCHASE_ORDERS).seen
+        return found
     return {"new": recovery.recover(account, is_patient=True)}
 
 
-# What is read: how, and the operation that a marketplace must have for it.
-READERS: dict[str, tuple[Callable[[Account], Result], str]] = {
-    "catalog": (_catalog, "fetch_catalogue"),
-    "offers": (_offers, "fetch_offers"),
-    "orders": (_orders, "missed_events"),
+def _shipments(account: Account) -> Result:
+    if not polling.has(account, Poll.Kind.SHIPMENTS):
+        return {"note": "Parcels are not kept here"}
+    return {"seen": polling.read_now(account, Poll.Kind.SHIPMENTS).seen}
+
+
+# What is read: how, and the operations of which a marketplace must have one for it.
+READERS: dict[str, tuple[Callable[[Account], Result], tuple[str, ...]]] = {
+    "catalog": (_catalog, ("fetch_catalogue",)),
+    "offers": (_offers, ("fetch_offers",)),
+    "orders": (_orders, ("fetch_orders", "missed_events")),
+    "shipments": (_shipments, ("fetch_shipments",)),
 }
-NO_SHIPMENTS = "No connected marketplace has shipments: there is nothing to read."
 
 
 class Command(ReportingCommand):
@@ -45,7 +58,7 @@ class Command(ReportingCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)
-        parser.add_argument("what", choices=[*READERS, "shipments"])
+        parser.add_argument("what", choices=list(READERS))
         parser.add_argument("--account", metavar="NAME", help="only this account; else all that are switched on")
 
     def report(self, **options: Any) -> Report:
@@ -54,8 +67,6 @@ class Command(ReportingCommand):
             chosen = accounts.chosen(options["account"])
         except accounts.UnusableAccount as error:
             raise Unusable(str(error)) from error
-        if what not in READERS:
-            return Report({"ok": True, "what": what, "accounts": [], "note": NO_SHIPMENTS}, [NO_SHIPMENTS])
         results = [_read(what, account) for account in progress.track(_once(what, chosen), label=f"Reading {what}")]
         broken = [result["name"] for result in results if result["problem"]]
         lines = [_line(result) for result in results] or [
@@ -74,15 +85,17 @@ def _once(what: str, chosen: list[Account]) -> list[Account]:
 
 def _read(what: str, account: Account) -> Result:
     """Read for one account; what goes wrong becomes its problem, and an unsupported operation is none."""
-    read, operation = READERS[what]
+    read, operations = READERS[what]
     result: Result = {"name": account.name, "marketplace": account.marketplace, "problem": ""}
     try:
-        if not account.service_class.supports(operation):
+        if not any(account.service_class.supports(operation) for operation in operations):
             return result | {"note": f"{account.service_class.label} has no list of {what}"}
         found = read(account)
         account.works()
     except Unsupported as error:
         return result | {"note": str(error)}
+    except polling.BeingRead as error:
+        return result | {"problem": str(error)}
     except Exception as error:
         return result | {"problem": _problem(account, error)}
     return result | found

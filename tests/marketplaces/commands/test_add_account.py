@@ -2,6 +2,7 @@ import io
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 from django_q.models import OrmQ
 
@@ -157,3 +158,11 @@ def test_saving_ends_the_trouble_and_what_waited_for_it_is_tried_soon():
     assert (account.trouble, account.is_stopped) == ("", False)
     assert event.next_try_at <= timezone.now()
     assert OrmQ.objects.count() == 1
+
+
+def test_nobody_is_sent_to_enter_an_address_where_nothing_calls(capsys):
+    given = ["--credential", "email=vendor@example.com", "--credential", "api_key=key-1"]
+    call_command("add_account", "gcommerce", "Goods", *given, "--option", 'statuses={"Q": "on_hold"}')
+    said = capsys.readouterr().out
+    assert "webhook address" not in said
+    assert Account.objects.get().option("statuses") == '{"Q": "on_hold"}'

@@ -91,3 +91,13 @@ def test_people_read_which_account_fails_and_why(account, capsys):
     assert 'Account "Main shop (play)" (g2g):' in said
     assert account.hook_url in said
     assert account.credentials["api_key"] not in said
+
+
+def test_a_marketplace_that_sends_nothing_has_no_webhook_address(capsys):
+    with open_desk("gcommerce", "Goods") as desk:
+        data, status, _ = check()
+        call_command("check_accounts")
+    assert (status, data["accounts"][0]["webhook_address"]) == (0, "")
+    said = capsys.readouterr().out
+    assert "webhook address: none" in said
+    assert desk.account.hook_url not in said

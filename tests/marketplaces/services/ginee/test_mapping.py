@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from marketplaces.exceptions import PermanentError, Unsupported
 from marketplaces.services.ginee import inbound, mapping, reading
@@ -223,6 +223,7 @@ EVENTS = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(ANYTHING | EVENTS)
 def test_no_json_breaks_it(value: Any) -> None:
     sent, shop = call(json.dumps(value).encode()), RememberingShop()
@@ -241,6 +242,7 @@ def test_no_json_breaks_it(value: Any) -> None:
         assert told.amount is None or abs(told.amount) < 10**10
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(st.binary())
 def test_no_bytes_break_it(body: bytes) -> None:
     ((_, notice),) = inbound.notices(connection(), call(body))

@@ -83,6 +83,16 @@ def test_a_refused_window_is_not_asked_again(peer: Peer) -> None:
     assert (caught.value.kind, len(peer.requests)) == ("invalid", 1)
 
 
+def test_a_list_without_an_end_is_broken_off_and_told(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("marketplaces.services.ginee.line.MOST_PAGES", 3)
+    for number in range(3):
+        peer.says({"content": [row(f"SO{number}")], "more": True, "nextCursor": [str(number)]})
+    found = open_line().fetch_orders(datetime.now(UTC))
+    assert [next(found).external_id for _ in range(3)] == ["SO0", "SO1", "SO2"]
+    with pytest.raises(PermanentError, match="did not end within 3 pages"):
+        next(found)
+
+
 # --- details -------------------------------------------------------------------------------------------------------
 
 
@@ -147,6 +157,22 @@ def test_refused_keys_are_a_finding(ginee: Desk) -> None:
     health = ginee.account.service(is_patient=True).check()
     assert (health.reachable, health.authenticated, health.usable) == (True, False, False)
     assert "Check the access key" in health.details[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"options": {"verification": "off"}}, "Verification is off"),
+        ({"credentials": {"path_token": ""}}, "has no token"),
+        ({"options": {"verification": "off", "allow_off": True}, "credentials": {"path_token": ""}}, ""),
+    ],
+)
+def test_a_door_that_is_shut_is_a_finding(peer: Peer, changes: dict[str, Any], word: str) -> None:
+    keyless = {"access_key": "", "secret_key": ""}
+    changes = changes | {"credentials": keyless | changes.get("credentials", {})}
+    details = open_line(**changes).check().details
+    assert word in details[0]
+    assert len(details) == (2 if word else 1)
 
 
 def test_a_host_out_of_reach_is_a_finding(peer: Peer) -> None:

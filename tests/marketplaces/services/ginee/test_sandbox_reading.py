@@ -166,6 +166,7 @@ def test_history_ends_after_three_months_unless_it_is_asked_for(market):
     [row] = data(market, LIST, body | {"historicalData": True})["content"]
     assert row["orderId"] == ancient.id
     assert code(market, LIST, {"createSince": utc(market, 92), "createTo": utc(market, 78)}) == "SUCCESS"
+    assert code(market, LIST, {"createSince": utc(market, 92.5), "createTo": utc(market, 80)}) == "PARAMETER_ERROR"
     assert data(market, DETAILS, {"orderIds": [ancient.id]}) == []
     assert len(data(market, DETAILS, {"orderIds": [ancient.id], "historicalData": True})) == 1
 

@@ -53,6 +53,16 @@ def test_the_token_may_be_chosen_and_the_one_before_it_stays_valid_for_two_weeks
     assert not address.fits(TOKEN, Account.objects.get().credentials)
 
 
+def test_the_end_of_one_token_is_not_that_of_another() -> None:
+    old = {"path_token": TOKEN, "previous_path_token": "p" * 43, "previous_path_token_until": "2020-01-01T00:00:00Z"}
+    for change in ({"path_token": OTHER}, {"previous_path_token": OTHER}):
+        now = address.completed(old, old | change)
+        assert address.fits(now["previous_path_token"], now)
+    assert address.completed(old, old) == old, "saving again changes nothing"
+    back = address.completed(address.completed(old, old | {"path_token": OTHER}), old | {"path_token": TOKEN})
+    assert address.fits(TOKEN, back)
+
+
 @pytest.mark.parametrize("token", ["x" * 31, "x" * 40 + "/", "x" * 40 + " y", "ä" * 40])
 def test_a_token_that_can_be_guessed_or_is_no_path_is_refused(token: str) -> None:
     _, status = add("--credential", f"path_token={token}")

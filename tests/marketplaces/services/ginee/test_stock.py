@@ -153,7 +153,7 @@ def test_an_offer_takes_over_the_sku_that_is_there_and_makes_none(ginee: Desk) -
     offer = service.create_offer(content("SKU-RED-M", 1))
     assert (offer.external_id, offer.was_there) == ("SKU-RED-M", True)
     assert service.find_offer(content("GONE", 1)) is None
-    with pytest.raises(PermanentError, match="no master SKU “GONE”. Make the master product in Ginee"):
+    with pytest.raises(PermanentError, match="no master SKU “GONE”. Make it there"):
         service.create_offer(content("GONE", 1))
 
 

@@ -1,0 +1,73 @@
+"""Purchase orders: to be looked at. What is done with one is done in the marketplace's own pages."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+
+from backoffice.admin import OUTGOING, EvidenceAdmin, age, badge, in_lines, price, short
+from marketplaces import outgoing
+from orders import contact_page
+from orders.models import PurchaseOrder
+from orders.order_admin import ORDER_STATES
+
+
+@admin.register(PurchaseOrder)
+class PurchaseOrderAdmin(EvidenceAdmin):
+    list_display = (
+        "external_id", age("ordered_at", "made"), "account", badge("stage", ORDER_STATES, "status"), "status_word",
+        price("subtotal"), price("amount"), badge("state", OUTGOING, "reading"), short("last_error", "problem", 50),
+    )  # fmt: skip
+    list_filter = (
+        ("stage", ChoicesDropdownFilter), ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter),
+    )  # fmt: skip
+    list_select_related = ("account",)
+    search_fields = ("external_id__startswith",)
+    search_help_text = "Beginning of its number, which is no order's"
+    ordering = ("-ordered_at",)
+    actions = ("read_again",)
+    buttons = ("read_again",)
+
+    subtotal_shown = staticmethod(price("subtotal", "subtotal"))
+    amount_shown = staticmethod(price("amount", "total"))
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).defer("raw", "contact", "lines")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        what = ["account", "external_id", "stage", "status_word", "is_summary"]
+        if obj and obj.account.service_class.elsewhere.get("accept_purchase_order"):
+            what.append("accepting")
+        sets = [(None, what), ("What", ("lines_shown", "subtotal_shown", "amount_shown"))]
+        if obj and contact_page.may_see(request) and obj.contact:
+            sets.append(("Who wants it", ("contact_shown", "erase_at")))
+        sets += [("Times", ("ordered_at", "seen_at")), ("Reading", ("state", "last_error", "next_try_at"))]
+        sent = ("What the marketplace sent", {"fields": ("raw",), "classes": ("collapse",)})
+        return [*((name, {"fields": names}) for name, names in sets), sent]
+
+    def has_read_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("orders.view_purchaseorder"))
+
+    @display(description="to accept it")
+    def accepting(self, row: PurchaseOrder) -> str:
+        return row.account.service_class.elsewhere["accept_purchase_order"]
+
+    @display(description="lines")
+    def lines_shown(self, row: PurchaseOrder) -> str:
+        parts = [
+            (f"{line.get('quantity') or '?'} ×", line.get("name"), line.get("sku"), line.get("unit_price"))
+            for line in row.lines
+        ]
+        return in_lines("\n".join("  ".join(str(part) for part in line if part) for line in parts))
+
+    @display(description="buyer and addresses")
+    def contact_shown(self, row: PurchaseOrder) -> str:
+        return contact_page.shown(row.contact)
+
+    @admin.action(description="Read again", permissions=["read"])
+    def read_again(self, request: HttpRequest, queryset: "QuerySet[PurchaseOrder]") -> None:
+        count = sum(outgoing.try_again(row) for row in queryset)
+        self.tell(request, count, "A worker reads {rows} again.")

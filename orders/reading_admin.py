@@ -1,0 +1,42 @@
+"""What is being read, and how far the lists were: to look at when an order does not show up."""
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+
+from backoffice.admin import OUTGOING, EvidenceAdmin, age, badge, short
+from marketplaces import outgoing
+from orders.models import OrderReading, Poll
+
+
+@admin.register(OrderReading)
+class OrderReadingAdmin(EvidenceAdmin):
+    list_display = (
+        "external_id", "account", badge("state", OUTGOING), age("wished_at", "wished"), "attempts", "failure",
+        short("last_error", "problem", 60),
+    )  # fmt: skip
+    list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter))
+    list_select_related = ("account",)
+    search_fields = ("external_id__exact",)
+    search_help_text = "A whole order id"
+    ordering = ("-wished_at",)
+    actions = ("read_again",)
+    buttons = ("read_again",)
+
+    def has_read_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("orders.view_orderreading"))
+
+    @admin.action(description="Read again", permissions=["read"])
+    def read_again(self, request: HttpRequest, queryset: "QuerySet[OrderReading]") -> None:
+        count = sum(outgoing.try_again(row) for row in queryset)
+        self.tell(request, count, "A worker takes up {rows} again.")
+
+
+@admin.register(Poll)
+class PollAdmin(EvidenceAdmin):
+    list_display = ("kind", "account", age("read_until", "read to the end"), age("next_at", "next"), "failures",
+                    short("last_error", "problem", 80))  # fmt: skip
+    list_filter = (("account", RelatedDropdownFilter),)
+    list_select_related = ("account",)
+    ordering = ("account", "kind")
