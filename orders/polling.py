@@ -6,7 +6,7 @@ killed worker; what it had read is kept, and it goes on from there where the lis
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice, pairwise
@@ -15,14 +15,13 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.module_loading import import_string
 
 from backoffice import queue
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import ConfigurationError, MarketplaceError, TemporaryError, Unsupported
 from marketplaces.models import TROUBLE_PAUSE, Account
 from marketplaces.types import RemoteOrder, RemotePurchaseOrder, RemoteShipment, Urgency
-from orders import intake, purchase_orders, readings
+from orders import intake, mirroring, purchase_orders, readings
 from orders.models import Order, Poll
 
 log = logging.getLogger(__name__)
@@ -62,8 +61,7 @@ class BeingRead(Exception):
 
 def kinds_of(account: Account) -> list[str]:
     """The lists that this account's marketplace has, and that are taken in here."""
-    kinds = [kind for kind, reader in READERS.items() if account.service_class.supports(reader.operation)]
-    return [kind for kind in kinds if kind != Kind.SHIPMENTS or takes_in_shipments() is not None]
+    return [kind for kind, reader in READERS.items() if account.service_class.supports(reader.operation)]
 
 
 def has(account: Account, kind: str) -> bool:
@@ -288,21 +286,9 @@ def _survives(account: Account, row: Any, take: Callable[..., object], *more: ob
 
 def take_shipments(account: Account, rows: Sequence[RemoteShipment], asked_at: datetime) -> Found:
     """Take in rows of a list of shipments."""
-    take = takes_in_shipments()
-    if take is None:
-        return Found()
     for row in rows:
-        _survives(account, replace(row, asked_at=row.asked_at or asked_at), take)
+        _survives(account, mirroring.as_read(row, asked_at), mirroring.mirror)
     return Found(len(rows))
-
-
-def takes_in_shipments() -> Callable[..., object] | None:
-    """The verb that mirrors a parcel, where parcels are kept; the one place that looks for it."""
-    try:
-        verb: Callable[..., object] = import_string("orders.mirroring.mirror")
-    except ImportError:
-        return None
-    return verb
 
 
 def take_purchase_orders(account: Account, rows: Sequence[RemotePurchaseOrder], asked_at: datetime) -> Found:
