@@ -23,6 +23,17 @@ NONCE_BYTES = 12
 class CannotOpen(Exception):
     """A sealed value does not open: its key is gone from CODE_KEYS, or it is not what was once written here."""
 
+    def __init__(self, message: str, *, missing_key: str = "") -> None:
+        super().__init__(message)
+        self.missing_key = missing_key  # the id of the key that is gone
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, for people."""
+        if self.missing_key:
+            return f"CODE_KEYS must hold the key “{self.missing_key}”, with which it was stored"
+        return "It is not what was stored here, or its key in CODE_KEYS is another: look for a backup"
+
 
 @functools.lru_cache(maxsize=32)
 def _cipher(key: bytes) -> AESGCM:
@@ -42,9 +53,10 @@ def decrypt(sealed: bytes, bound_to: str) -> bytes:
     sealed = bytes(sealed)
     end = 1 + (sealed[0] if sealed else 0)
     head, nonce, body = sealed[:end], sealed[end : end + NONCE_BYTES], sealed[end + NONCE_BYTES :]
-    key = settings.CODE_KEYS.get(head[1:].decode(errors="replace"))
+    key_id = head[1:].decode(errors="replace")
+    key = settings.CODE_KEYS.get(key_id)
     if key is None:
-        raise CannotOpen(f"{bound_to}: no key for it in CODE_KEYS")
+        raise CannotOpen(f"{bound_to}: no key for it in CODE_KEYS", missing_key=key_id if key_id.isprintable() else "")
     try:
         return _cipher(key).decrypt(nonce, body, head + bound_to.encode())
     except (InvalidTag, ValueError) as error:
@@ -54,7 +66,7 @@ def decrypt(sealed: bytes, bound_to: str) -> bytes:
 def key_id_of(sealed: bytes) -> str:
     """Name the key that sealed this value."""
     sealed = bytes(sealed)
-    return sealed[1 : 1 + sealed[0]].decode()
+    return sealed[1 : 1 + sealed[0]].decode(errors="replace")
 
 
 def blind_index(text: str) -> bytes:

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from backoffice import crypto, queue
+from backoffice import crypto, queue, rotation
 from backoffice.models import Heartbeat
 from backoffice.tasks import WORKERS
 
@@ -37,9 +37,13 @@ def not_ready() -> list[dict[str, str]]:
             cursor.execute("SELECT 1")
         beat = Heartbeat.objects.filter(name=WORKERS).first()
         queue.depth()
+        missing = rotation.missing_keys()
     except DatabaseError as error:
         return [{"what": "database", "why": f"it does not answer ({type(error).__name__})"}]
     trouble = []
+    if missing:
+        why = f"CODE_KEYS lacks {', '.join(missing)}: what was sealed with it can't be opened. Put it back"
+        trouble.append({"what": "keys", "why": why})
     if beat is None:
         trouble.append({"what": "workers", "why": "no worker has run yet; start `manage.py qcluster`"})
     elif not beat.is_fresh:

@@ -12,11 +12,15 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import BinaryField, Model, QuerySet
 from django.db.models.functions import Substr
+from django.utils.module_loading import import_string
 
 from backoffice import crypto
 from backoffice.crypto import CannotOpen, EncryptedField, Sealed
 
 BATCH = 500
+# How many of a column's first and last values tell by which keys it was sealed: a key is used from one day to another.
+AT_EACH_END = 200
+LONGEST_KEY_ID = 63
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,25 @@ def encrypted_columns() -> list[Column]:
         for field in model._meta.concrete_fields
         if isinstance(field, EncryptedField)
     ]
+
+
+def columns() -> list[Column]:
+    """All that is sealed here: every EncryptedField, and the columns that settings.SEALED_COLUMNS names."""
+    return [*(import_string(path) for path in settings.SEALED_COLUMNS), *encrypted_columns()]
+
+
+def missing_keys() -> list[str]:
+    """Name the keys that sealed values need and CODE_KEYS lacks, by the oldest and the newest values of each column."""
+    used = {key_id for column in columns() for key_id in _keys_at_the_ends(column)}
+    return sorted(used - settings.CODE_KEYS.keys())
+
+
+def _keys_at_the_ends(column: Column) -> set[str]:
+    head = Substr(column.name, 1, 1 + LONGEST_KEY_ID, output_field=BinaryField())
+    rows = column.model._default_manager.exclude(**{f"{column.name}__isnull": True})
+    heads = rows.annotate(head=head).values_list("head", flat=True)
+    ends = [*heads.order_by("pk")[:AT_EACH_END], *heads.order_by("-pk")[:AT_EACH_END]]
+    return {crypto.key_id_of(end) for end in {bytes(end) for end in ends} if end}
 
 
 def left(column: Column) -> "QuerySet[Any]":

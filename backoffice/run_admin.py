@@ -53,14 +53,15 @@ def _begin(
     """Ask what the kind asks, show what would change, then start: the same action posted up to three times."""
     work = kind()
     form = kind.form_class(answer(request)) if kind.form_class.base_fields else None
-    rows = queryset.count()
+    chosen = work.rows_of(queryset)
+    rows = chosen.count()
     if form is not None and not form.is_valid():
         facts = [f"{intcomma(rows)} rows are chosen. Nothing is changed before you have seen a preview."]
         return page.ask(request, queryset, form=form, title=kind.title, facts=facts)
     said = _plain(form.cleaned_data) if form is not None else {}
     if "confirmed" not in request.POST:
-        return _show_preview(page, request, queryset, work, said, rows)
-    run = runs.start(work, rows=queryset, said=said, by=cast(User, request.user), token=request.POST["token"])
+        return _show_preview(page, request, chosen, work, said, rows)
+    run = runs.start(work, rows=chosen, said=said, by=cast(User, request.user), token=request.POST["token"])
     return GoThere(reverse("admin:backoffice_run_change", args=[run.pk]))
 
 

@@ -86,6 +86,14 @@ class Kind:
         """Name a run of this kind in the list of runs."""
         return self.title
 
+    def rows_of(self, chosen: "QuerySet[Any]") -> "QuerySet[Any]":
+        """The rows of `model` that are meant by what was chosen in a list."""
+        return chosen
+
+    def begin(self, said: Mapping[str, Any], by: str) -> Mapping[str, Any]:
+        """Make what all rows of a run share, in the transaction that makes the run; returns `said` with it."""
+        return said
+
     def preview(self, rows: "QuerySet[Any]", said: Mapping[str, Any]) -> Preview:
         """Say what would change. Changes nothing and calls nobody."""
         raise NotImplementedError
@@ -119,8 +127,9 @@ def start(kind: Kind, *, rows: "QuerySet[Any]", said: Mapping[str, Any], by: Use
             defaults={"kind": name_of(type(kind)), "title": kind.describe(said)[:200], "said": dict(said), "by": by},
         )
         if is_new:
+            run.said = dict(kind.begin(said, by.get_username()))
             run.total = _write_items(run, rows)
-            run.save(update_fields=["total"])
+            run.save(update_fields=["said", "total"])
             queue.enqueue(STEP, run.pk)
     return run
 

@@ -137,7 +137,9 @@ AUTH_PASSWORD_VALIDATORS = [
 
 # What stands higher than its user is named here, so that no import runs upwards.
 MARKETPLACES_SHOP = "orders.shop.OurShop"
-METRICS_SOURCES = ["marketplaces.metrics.families", "orders.metrics.families"]
+METRICS_SOURCES = ["marketplaces.metrics.families", "inventory.metrics.families", "orders.metrics.families"]
+# Sealed columns that are no EncryptedField.
+SEALED_COLUMNS = ["inventory.codes.SEALED"]
 
 # --- web -----------------------------------------------------------------------------------------------------
 

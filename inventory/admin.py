@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, Max, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -20,22 +20,25 @@ from backoffice.admin import (
     EvidenceInline,
     answer,
     badge,
+    link,
 )
+from backoffice.crypto import CannotOpen
 from inventory import (
     buying_admin,  # noqa: F401  (registers its pages)
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
     offer_admin,  # noqa: F401  (registers its pages)
     product_admin,  # noqa: F401  (registers its pages)
-    publishing,
     stock,
 )
 from inventory.forms import WithdrawForm
-from inventory.models import Code, CodeReveal, Offer, Upload
+from inventory.models import Code, CodeReveal, Offer, Pause, Purchase
+from inventory.pause_admin import Pausable
 from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
 from marketplaces.models import Account
+from marketplaces.types import OfferStatus
 
 CODE_STATES = {
     "available": "success", "held": "info", "sent": "info", "uploaded": "info", "delivered": "primary",
@@ -49,44 +52,39 @@ admin.site.unregister(Account)
 
 
 @admin.register(Account)
-class SellingAccountAdmin(AccountAdmin):
-    """The account's page, with the actions on its offers, which the floor below knows nothing of."""
+class SellingAccountAdmin(Pausable, AccountAdmin):
+    """The account's page, with the switch for its sales, which the floor below knows nothing of."""
 
-    actions: Sequence[str] = (*AccountAdmin.actions, "hold_sales", "resume_sales")
-    buttons: Sequence[str] = (*AccountAdmin.buttons, "hold_sales", "resume_sales")
+    list_display = (*AccountAdmin.list_display, "paused")
+    readonly_fields = (*AccountAdmin.readonly_fields, "sale")
+    actions: Sequence[str] = (*AccountAdmin.actions, "pause_sales", "resume_sales")
 
-    def get_buttons(self, request: HttpRequest, row: Account) -> Sequence[str]:
-        needless = "hold_sales" if row.sales_held else "resume_sales"
-        return [name for name in self.buttons if name != needless]
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        mine = Pause.objects.filter(account=OuterRef("pk"), ended_at=None)
+        return super().get_queryset(request).annotate(is_paused=Exists(mine))
 
-    def has_hold_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("marketplaces.hold_sales"))
+    @display(description="sale", label={"paused": "warning"})
+    def paused(self, account: Any) -> str:
+        return "paused" if account.is_paused else ""
 
-    @admin.action(description="Hold sales", permissions=["hold"])
-    def hold_sales(self, request: HttpRequest, queryset: "QuerySet[Account]") -> HttpResponse | None:
-        form = ReasonForm(answer(request))
-        if not form.is_valid():
-            return self._ask_why(request, queryset, form)
-        by, reason = request.user.get_username(), form.cleaned_data["reason"]
-        count = sum(publishing.hold_sales(account, by=by, reason=reason) for account in queryset)
-        self._told(request, f"Sales are on hold: {count} offers are being shown as out of stock now.")
-        return None
+    def get_troubles(self, account: Account) -> list[tuple[str, str]]:
+        """Offers that are shown there under a word we have no word for stand here, too: nothing else tells of them."""
+        unknown = Offer.objects.filter(account=account, seen_status=OfferStatus.UNKNOWN)
+        words = unknown.order_by().values_list("seen__status_word").annotate(offers=Count("pk"), newest=Max("pk"))
+        strange = [
+            (
+                f"{offers} {'offer' if offers == 1 else 'offers'}: the marketplace shows “{word}”, for which there is no word"
+                " here. Nothing was changed because of it",
+                reverse("admin:inventory_offer_change", args=[newest]),
+            )
+            for word, offers, newest in words
+            if word
+        ]
+        return [*super().get_troubles(account), *strange]
 
-    @admin.action(description="Resume sales", permissions=["hold"])
-    def resume_sales(self, request: HttpRequest, queryset: "QuerySet[Account]") -> None:
-        by = request.user.get_username()
-        count = sum(publishing.resume_sales(account, by=by) for account in queryset)
-        self._told(request, f"Sales go on: {count} offers show their stock again within seconds.")
-
-    def _ask_why(self, request: HttpRequest, accounts: "QuerySet[Account]", form: ReasonForm) -> HttpResponse:
-        offers = Offer.objects.filter(account__in=accounts, product__isnull=False).exclude(external_id="").count()
-        facts = [f"{offers} offers will be shown as out of stock until sales are resumed. Open orders are delivered."]
-        if lying := Upload.objects.filter(account__in=accounts, status__in=Upload.LYING_THERE).count():
-            facts.append(f"{lying} codes that were uploaded are sold on by the marketplace: take them back, too.")
-        return self.ask(request, accounts, form=form, title="Hold sales", facts=facts, is_dangerous=True)
-
-    def _told(self, request: HttpRequest, text: str) -> None:
-        self.message_user(request, text, messages.SUCCESS)
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        sets = super().get_fieldsets(request, obj)
+        return [*sets, ("Sale", {"fields": ("sale",)})] if obj else sets
 
 
 # --- codes ---------------------------------------------------------------------------------------------------
@@ -114,7 +112,10 @@ class CodeAdmin(EvidenceAdmin):
     list_select_related = ("product", "batch__product")
     list_before_template = "admin/inventory/code/find.html"
     ordering = ("-pk",)
-    fields = ("product", "state", "kind", "batch", "hold", "cost_basis", "serial", "expires_at", "created_at")
+    fields = (
+        "product", "state", "kind", "batch", "bought", "hold", "cost_basis", "serial", "expires_at", "created_at",
+    )  # fmt: skip
+    readonly_fields = ("bought",)
     inlines: Sequence[Any] = (RevealInline, CodeUploadInline)
     actions: Sequence[str] = ("withdraw", "sell_again", "reveal")
     buttons: Sequence[str] = ("reveal", "withdraw", "sell_again")
@@ -136,6 +137,13 @@ class CodeAdmin(EvidenceAdmin):
     @display(description="cost", ordering="cost")
     def cost_basis(self, code: Code) -> str:
         return money.display(code.batch.cost if code.cost is None else code.cost, code.batch.currency)
+
+    @display(description="bought as")
+    def bought(self, code: Code) -> str:
+        found = Purchase.objects.filter(code=code).defer("answer").first()
+        return (
+            link("admin:inventory_purchase_change", f"order {found}", found.pk) if found else "not through an account"
+        )
 
     def get_urls(self) -> list[Any]:
         find = self.admin_site.admin_view(require_POST(self.find_view))
@@ -188,7 +196,11 @@ class CodeAdmin(EvidenceAdmin):
         return self._show_once(request, queryset[0], form.cleaned_data["reason"])
 
     def _show_once(self, request: HttpRequest, code: Code, reason: str) -> HttpResponse:
-        plain = codes.reveal(code, user=request.user.get_username(), reason=reason)
+        try:
+            plain = codes.reveal(code, user=request.user.get_username(), reason=reason)
+        except CannotOpen as error:
+            self.message_user(request, f"Code {code.pk} can't be opened. {error.advice}.", messages.ERROR)
+            return HttpResponseRedirect(self.where_from(request))
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": str(code), "plain": plain}
         response = TemplateResponse(request, "admin/inventory/code/revealed.html", {**context, "code": code})
         add_never_cache_headers(response)

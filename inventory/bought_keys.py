@@ -11,15 +11,6 @@ from marketplaces.exceptions import MarketplaceError, PermanentError
 from marketplaces.shop import CodeKind
 from marketplaces.types import PurchasedKey
 
-# How files begin that codes come as: their ending and type.
-BEGINNINGS = {
-    b"\x89PNG": ("png", "image/png"),
-    b"\xff\xd8\xff": ("jpg", "image/jpeg"),
-    b"GIF8": ("gif", "image/gif"),
-    b"%PDF": ("pdf", "application/pdf"),
-}
-UNKNOWN_FILE = ("bin", "application/octet-stream")
-
 
 def read(purchase: Purchase) -> tuple[str, CodeKind]:
     """Find the key in the purchase's stored answer. Raises PermanentError, whose text holds nothing of it."""
@@ -63,7 +54,7 @@ def _file(content: str) -> str:
         data = base64.b64decode(content, validate=True)
     except ValueError:
         return kinds.file_code(name="key.txt", data=content.encode(), mime_type="text/plain")
-    ending, mime_type = next((found for start, found in BEGINNINGS.items() if data.startswith(start)), UNKNOWN_FILE)
+    ending, mime_type = kinds.form_of(data)
     return kinds.file_code(name=f"key.{ending}", data=data, mime_type=mime_type)
 
 

@@ -32,8 +32,6 @@ SECOND_ORDER_AFTER = timedelta(minutes=1)
 ORDER_LAPSES_AFTER = timedelta(minutes=31)
 MOST_ORDERS = 5
 MOST_PAYMENTS = 3
-# A claim must not last longer than a task may: only one that is young makes another long call.
-YOUNG = timedelta(seconds=5)
 # How long an unanswered payment may still be on its way, where the marketplace has a word for "not paid", and where it
 # calls both the same.
 PAYMENT_SETTLES = timedelta(seconds=10)
@@ -70,7 +68,8 @@ def _keep(purchase: Purchase, **values: Any) -> None:
 
 
 def _is_young(purchase: Purchase) -> bool:
-    return purchase.in_flight_since is not None and timezone.now() - purchase.in_flight_since < YOUNG
+    """A claim must not last longer than a task may: only one that is young makes another long call."""
+    return purchase.in_flight_since is not None and timezone.now() - purchase.in_flight_since < outgoing.YOUNG
 
 
 def _again(after: timedelta = timedelta(0), because: str = "", *, is_unknown: bool = False) -> Again:

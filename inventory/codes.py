@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
-from backoffice import crypto, csvio
+from backoffice import crypto, csvio, rotation
 from backoffice.crypto import CannotOpen
 from inventory import code_lines, importing
 from inventory.code_lines import Lines, UnusableFile, mask
@@ -24,6 +24,8 @@ from inventory.models import Code, CodeReveal, Product, Supplier, code_binding
 from marketplaces.exceptions import PermanentError
 from marketplaces.shop import CodeKind
 
+# What key rotation has to know of codes, whose column is no EncryptedField.
+SEALED = rotation.Column(Code, "sealed", lambda code: code.binding)
 LONGEST_REASON = 300
 REVEALED_AT_ONCE = 200
 
@@ -176,6 +178,7 @@ def find(text: str) -> Code | None:
 
 
 __all__ = [
+    "SEALED",
     "Content",
     "ImportResult",
     "OtherTerms",

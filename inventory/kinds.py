@@ -18,6 +18,14 @@ from inventory.importing import BatchTerms, Chunk, Importer, Tally
 from inventory.models import Product, Supplier
 from marketplaces.shop import CodeKind
 
+# How files begin that codes come as: their ending and type.
+BEGINNINGS = {
+    b"\x89PNG": ("png", "image/png"),
+    b"\xff\xd8\xff": ("jpg", "image/jpeg"),
+    b"GIF8": ("gif", "image/gif"),
+    b"%PDF": ("pdf", "application/pdf"),
+}
+UNKNOWN_FILE = ("bin", "application/octet-stream")
 LARGEST_FILE = 5_000_000
 LONGEST_PART = 2_000
 TEXT_PARTS = {
@@ -47,6 +55,11 @@ def account_code(
             "optional": [{"label": entry["label"], "details": entry["details"]} for entry in optional],
         }
     )  # fmt: skip
+
+
+def form_of(data: bytes) -> tuple[str, str]:
+    """Tell a file's ending and type by how it begins."""
+    return next((found for start, found in BEGINNINGS.items() if data.startswith(start)), UNKNOWN_FILE)
 
 
 def file_text(name: str, data: bytes) -> str:

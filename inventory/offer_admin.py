@@ -15,14 +15,16 @@ from backoffice.admin import OUTGOING, answer, badge, plain, price, short
 from backoffice.run_admin import BulkRuns
 from inventory import pricing, publishing
 from inventory.models import Offer, Upload
+from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
+from inventory.pause_admin import Pausable
 from inventory.upload_admin import OfferUploads
 
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
 
 @admin.register(Offer)
-class OfferAdmin(BulkRuns, OfferUploads):
+class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
@@ -40,32 +42,38 @@ class OfferAdmin(BulkRuns, OfferUploads):
     autocomplete_fields = ("account", "product")
     ordering = ("-pk",)
     readonly_fields = (
-        "earns", "buyer_sees", "state", "attempts", "next_try_at", "failure", "last_error",
+        "earns", "buyer_sees", "state", "removal_by", "attempts", "next_try_at", "failure", "last_error",
         "pushed_quantity", "pushed_at", "pushed",
-        "seen_status", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
+        "seen_status", "seen_word", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
+        "sale",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
         ("Wanted", {"fields": (
-            ("price", "currency"), ("earns", "buyer_sees"), "quantity", "is_active", "min_quantity", "low_stock_at",
+            ("price", "currency"), ("earns", "buyer_sees"), "quantity", ("is_active", "sale"), "min_quantity", "low_stock_at",
         )}),
         ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
-        ("State", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
+        ("State", {"fields": ("state", "removal_by", "failure", "last_error", "attempts", "next_try_at")}),
         ("Uploaded codes", {"fields": ("its_uploads",)}),
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
-        ("Seen", {"fields": ("seen_status", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen")}),
+        ("Seen", {"fields": (
+            "seen_status", "seen_word", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen",
+        )}),
     )  # fmt: skip
     run_kinds = KINDS
-    actions = ("push", "ask_earnings", "upload_codes", "take_codes_back", "forget_id")
-    buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back", "forget_id")
-    page_only = ("push", "forget_id")
+    actions = (
+        "push", "ask_earnings", "upload_codes", "take_codes_back", "forget_id", "pause_sales", "resume_sales", *NEEDS,
+    )  # fmt: skip
+    buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back")
+    page_only = ("push", "forget_id", "pause_sales", "resume_sales", *NEEDS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what never reached the marketplace may go: the rest would sell on there without us."""
         return obj is not None and not obj.external_id and bool(super().has_delete_permission(request, obj))
 
     def get_buttons(self, request: HttpRequest, row: Offer) -> Sequence[str]:
-        return [name for name in self.buttons if name != "forget_id" or row.external_id]
+        usual = super().get_buttons(request, row)
+        return [*usual, *self.get_there_buttons(row), *(["forget_id"] if row.external_id else [])]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         if obj is None:
@@ -76,6 +84,10 @@ class OfferAdmin(BulkRuns, OfferUploads):
     @display(description="offer", ordering="external_id")
     def name(self, offer: Offer) -> str:
         return offer.title or str(offer)
+
+    @display(description="in their word")
+    def seen_word(self, offer: Offer) -> str:
+        return str(offer.seen.get("status_word", ""))
 
     @display(description="we get", ordering="we_get")
     def earns(self, offer: Offer) -> str:

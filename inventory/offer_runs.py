@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -16,9 +17,10 @@ from unfold.widgets import (
 
 from backoffice import money, runs
 from backoffice.runs import Key, Outcome, Preview
-from inventory import publishing
-from inventory.models import Offer
+from inventory import pauses, publishing
+from inventory.models import Offer, Pause
 from marketplaces import runs as outgoing_runs
+from marketplaces.forms import ReasonForm
 from marketplaces.models import Account
 
 SAMPLE = 20
@@ -200,24 +202,61 @@ def _units(quantity: int | None) -> str:
     return "follows stock" if quantity is None else f"at most {quantity}"
 
 
-class TakeOffSale(OfferKind):
-    title = "Take off sale"
-    columns = ("is_active",)
-    for_sale: ClassVar[bool] = False
+class PauseOffers(OfferKind):
+    title = "Pause"
+    permission = "inventory.pause_sales"
+    form_class: ClassVar[type[forms.Form]] = ReasonForm
+
+    def describe(self, said: Mapping[str, Any]) -> str:
+        return f"Pause: {said['reason']}"
+
+    def preview(self, rows: "QuerySet[Offer]", said: Mapping[str, Any]) -> Preview:
+        paused = self._paused(rows)
+        return replace(super().preview(rows.exclude(pk__in=paused), said), unchanged=paused.count())
+
+    def apply(self, rows: "QuerySet[Offer]", said: Mapping[str, Any], by: str) -> Mapping[Key, Outcome]:
+        keys = {str(pk) for pk in rows.values_list("pk", flat=True)}
+        had = {str(pk) for pk in self._paused(rows)}
+        self._switch(rows, said, by)
+        return {key: runs.unchanged() if self._is_so(key in had) else runs.waiting() for key in keys}
 
     def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
-        if offer.product_id is None:
-            raise ValueError(NO_PRODUCT)
-        return {"is_active": self.for_sale}
+        return {}
 
     def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
-        said = {True: "for sale", False: "off sale"}
-        return said[offer.is_active], said[values["is_active"]]
+        return "for sale", "paused"
+
+    def _paused(self, rows: "QuerySet[Offer]") -> "QuerySet[Any]":
+        open_ones = Pause.objects.filter(level=Pause.Level.OFFER, ended_at=None, offer__in=rows.order_by().values("pk"))
+        return open_ones.values_list("offer", flat=True)
+
+    def _is_so(self, was_paused: bool) -> bool:
+        return was_paused
+
+    def _switch(self, rows: "QuerySet[Offer]", said: Mapping[str, Any], by: str) -> None:
+        pauses.pause_offers(rows, by=by, reason=said["reason"])
 
 
-class PutOnSale(TakeOffSale):
-    title = "Put on sale"
-    for_sale = True
+class ResumeOffers(PauseOffers):
+    title = "Resume"
+    form_class = forms.Form
+
+    def describe(self, said: Mapping[str, Any]) -> str:
+        return self.title
+
+    def preview(self, rows: "QuerySet[Offer]", said: Mapping[str, Any]) -> Preview:
+        paused = self._paused(rows)
+        chosen = OfferKind.preview(self, rows.filter(pk__in=paused), said)
+        return replace(chosen, unchanged=rows.exclude(pk__in=paused).count())
+
+    def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
+        return "paused", "for sale"
+
+    def _is_so(self, was_paused: bool) -> bool:
+        return not was_paused
+
+    def _switch(self, rows: "QuerySet[Offer]", said: Mapping[str, Any], by: str) -> None:
+        pauses.resume_offers(rows, by=by)
 
 
-KINDS: Sequence[type[OfferKind]] = (Push, ChangePrice, ChangeQuantity, TakeOffSale, PutOnSale)
+KINDS: Sequence[type[OfferKind]] = (Push, ChangePrice, ChangeQuantity, PauseOffers, ResumeOffers)

@@ -19,6 +19,7 @@ from backoffice.admin import BaseAdmin, EvidenceAdmin, EvidenceInline, age, answ
 from inventory import goods, stock
 from inventory.forms import CorrectForm, ReceiveForm
 from inventory.models import Batch, Code, Hold, Level, Movement, Offer, Product, Supplier
+from inventory.pause_admin import Pausable
 
 MOVEMENTS = {
     "received": "success", "held": "info", "released": "info", "shipped": "primary", "returned": "warning",
@@ -42,26 +43,26 @@ class OfferInline(EvidenceInline):
 
 
 @admin.register(Product)
-class ProductAdmin(BaseAdmin):
+class ProductAdmin(Pausable):
     list_display = ("sku", "name", badge("kind", {"counted": "info"}), "available", age("created_at"))
     list_filter = (("kind", ChoicesDropdownFilter),)
     search_fields = ("sku__startswith", "name__startswith")
     search_help_text = "Beginning of the SKU or the name"
-    readonly_fields = ("units", "movements")
+    readonly_fields = ("units", "movements", "sale")
     inlines = (OfferInline,)
-    actions: Sequence[str] = ("receive", "correct")
+    actions: Sequence[str] = ("receive", "correct", "pause_sales", "resume_sales")
     buttons: Sequence[str] = ("receive", "correct")
     page_only: Sequence[str] = ("receive", "correct")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         shown = ("sku", "name", "kind")
-        return (*shown, "units", *(("movements",) if obj.is_counted else ())) if obj else shown
+        return (*shown, "sale", "units", *(("movements",) if obj.is_counted else ())) if obj else shown
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
         return self.inlines if obj else ()
 
     def get_buttons(self, request: HttpRequest, row: Product) -> Sequence[str]:
-        return self.buttons if row.is_counted else ()
+        return [name for name in super().get_buttons(request, row) if row.is_counted or name not in self.buttons]
 
     def has_move_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("inventory.move_stock"))

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from inventory import stock
+from inventory import removal, shelves, stock
 from inventory.mirror import record_seen
 from inventory.models import Offer, StockChange, Upload
 from inventory.signals import stock_changed
@@ -48,16 +48,16 @@ def wanted(offer: Offer) -> OfferContent:
         offer_type=offer.offer_type,
         visibility=offer.visibility,
         attributes=offer.attributes,
-        is_for_sale=offer.is_active and not offer.account.sales_held,
+        is_for_sale=offer.is_active and shelves.pause_of(offer) is None,
     )
 
 
 def wanted_quantity(offer: Offer) -> int:
-    """Units to show: the stock, at most the offer's own quantity, none while its sale is stopped."""
-    if not offer.is_active or offer.account.sales_held or offer.product_id is None:
+    """Units to show: what the rules say of the stock, at most the offer's own quantity, none while its sale is stopped."""
+    if not offer.is_active or offer.product_id is None:
         return 0
-    units = stock.sellable(offer.product_id)
-    return units if offer.quantity is None else min(units, offer.quantity)
+    found, place = shelves.shelf(offer)
+    return found.shown(place, stock.sellable(offer.product_id), offer.quantity)
 
 
 def as_json(content: OfferContent) -> dict[str, Any]:
@@ -107,6 +107,9 @@ def push(pk: int) -> bool:
 
 
 def _push(offer: Offer) -> Again | None:
+    if offer.removal_by:
+        removal.step(offer)
+        return None
     if offer.job is not None:
         if not offer.job.result:
             return Again(timezone.now() + JOB_AGAIN, f"The marketplace works on it (job {offer.job}).")
@@ -259,20 +262,3 @@ def stopped_there(account: Account, external_ids: Sequence[str], reason: str) ->
     offer.is_active, offer.stopped_because = False, reason[:300]
     offer.seen_status, offer.seen_at = OfferStatus.PAUSED, timezone.now()
     offer.save(update_fields=["is_active", "stopped_because", "seen_status", "seen_at"])
-
-
-def hold_sales(account: Account, *, by: str, reason: str) -> int:
-    """Show every offer of the account as out of stock; returns how many offers that concerns. Safe to repeat."""
-    return _switch_sales(account, held=True, by=by, reason=reason)
-
-
-def resume_sales(account: Account, *, by: str) -> int:
-    """Show the stock again; returns how many offers that concerns. Safe to repeat."""
-    return _switch_sales(account, held=False, by=by, reason="")
-
-
-def _switch_sales(account: Account, *, held: bool, by: str, reason: str) -> int:
-    with transaction.atomic():
-        account.sales_held, account.sales_held_by, account.sales_held_reason = held, by if held else "", reason
-        account.save(update_fields=["sales_held", "sales_held_by", "sales_held_reason"])
-        return request(Offer.objects.filter(account=account, product__isnull=False).exclude(external_id=""))

@@ -23,6 +23,7 @@ from django.utils import timezone
 from inventory import goods
 from inventory.changes import Held as Held, NotMoved as NotMoved, ShortStock as ShortStock, changed as changed
 from inventory.models import Code, Hold, Level
+from marketplaces.shop import CodeKind
 
 State = Code.State
 ship, unship = goods.ship, goods.unship
@@ -38,26 +39,28 @@ UPDATE inventory_code SET state = 'held', hold_id = %(hold)s
 # index of available codes whatever its statistics say.
 _CHOOSE = """
 SELECT id FROM inventory_code
- WHERE product_id = %(product)s AND state = 'available' AND (expires_at IS NULL OR expires_at >= %(today)s)
+ WHERE product_id = %(product)s AND state = 'available' AND (expires_at IS NULL OR expires_at >= %(today)s){kinds}
  ORDER BY position LIMIT %(quantity)s
 """
 
 
-def pick_statement(*, skip_locked: bool) -> str:
-    """The statement that picks codes, in the words of the database."""
+def pick_statement(*, skip_locked: bool, kinds: Collection[CodeKind] = ()) -> str:
+    """The statement that picks codes, of `kinds` alone where some are named, in the words of the database."""
+    named = ", ".join(f"'{CodeKind(kind)}'" for kind in sorted(kinds))
+    choose = _CHOOSE.format(kinds=f" AND kind IN ({named})" if named else "")
     if connection.vendor == "sqlite":  # one writer at a time: there is nobody to skip
-        return _PICK.format(picked=f"IN ({_CHOOSE})")
+        return _PICK.format(picked=f"IN ({choose})")
     lock = " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
-    return _PICK.format(picked=f"= ANY(ARRAY({_CHOOSE}{lock}))")
+    return _PICK.format(picked=f"= ANY(ARRAY({choose}{lock}))")
 
 
-def _pick(product_id: int, quantity: int, hold_id: int | None) -> list[int]:
+def _pick(product_id: int, quantity: int, hold_id: int | None, kinds: Collection[CodeKind] = ()) -> list[int]:
     """Move up to `quantity` available codes to `held`; returns their ids, first in first out."""
 
     def run(*, skip_locked: bool) -> list[int]:
         values = {"hold": hold_id, "product": product_id, "today": timezone.now().date(), "quantity": quantity}
         with connection.cursor() as cursor:
-            cursor.execute(pick_statement(skip_locked=skip_locked), values)
+            cursor.execute(pick_statement(skip_locked=skip_locked, kinds=kinds), values)
             return sorted(pk for (pk,) in cursor.fetchall())
 
     if quantity <= 0:
@@ -158,13 +161,13 @@ def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[
         return from_hold + picked
 
 
-def give_away(*, product_id: int, quantity: int) -> list[int]:
-    """Pick up to `quantity` codes for a marketplace's own inventory; returns their ids.
+def give_away(*, product_id: int, quantity: int, kinds: Collection[CodeKind] = (CodeKind.TEXT,)) -> list[int]:
+    """Pick up to `quantity` codes of `kinds` for a marketplace's own inventory; returns their ids.
 
     They are `uploaded` and belong to the caller, who records them in the same transaction. Not safe to repeat by itself.
     """
     with transaction.atomic():
-        picked = _pick(product_id, quantity, None)
+        picked = _pick(product_id, quantity, None, kinds)
         _move(picked, [State.HELD], State.UPLOADED)
         if picked:
             changed(product_id)
@@ -219,8 +222,8 @@ def take_back(code_ids: Collection[int]) -> None:
 def sell_again(code_ids: Collection[int]) -> int:
     """A person decides that returned codes can be sold again; returns how many. Safe to repeat."""
     with transaction.atomic():
-        codes = Code.objects.select_for_update(no_key=True).filter(pk__in=code_ids, state=State.RETURNED)
-        found = dict(codes.values_list("pk", "product_id"))
+        codes = Code.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=code_ids, state=State.RETURNED)
+        found = dict(codes.filter(recalled=None).values_list("pk", "product_id"))
         Code.objects.filter(pk__in=found).update(state=State.AVAILABLE)
         changed(*found.values())
         return len(found)
@@ -245,7 +248,27 @@ def _move(code_ids: Collection[int], sources: Collection[str], target: str) -> N
         if moved != len(set(code_ids)):
             raise NotMoved(f"{len(set(code_ids)) - moved} of {len(set(code_ids))} codes can't become {target}")
         if target == State.AVAILABLE:
+            _keep_recalled(code_ids)
             changed(*codes.values_list("product_id", flat=True).distinct())
+
+
+def _keep_recalled(code_ids: Collection[int]) -> None:
+    """No way leads back into the pool for a code that was called back."""
+    Code.objects.filter(pk__in=code_ids, state=State.AVAILABLE, recalled__isnull=False).update(state=State.FAULTY)
+
+
+def freeze(code_ids: Collection[int]) -> int:
+    """Take codes that were called back out of sale, also what is set aside or picked; returns how many. Safe to repeat.
+
+    Whoever has one picked for a delivery has to take another: orders listens for that.
+    """
+    with transaction.atomic():
+        codes = Code.objects.filter(pk__in=code_ids, state__in=[State.AVAILABLE, State.HELD, State.RETURNED])
+        free = codes.exclude(state=State.HELD, hold=None)  # what is picked is let go of by its delivery
+        products = list(free.values_list("product_id", flat=True).distinct())
+        frozen = free.update(state=State.FAULTY, hold=None)
+        changed(*products)
+        return frozen
 
 
 def end_holds(now: datetime) -> int:
@@ -269,9 +292,10 @@ def can_be_sold(codes: QuerySet[Code]) -> QuerySet[Code]:
     return codes.filter(Q(expires_at=None) | Q(expires_at__gte=today), state=State.AVAILABLE)
 
 
-def sellable(product_id: int) -> int:
-    """How many units a new buyer could have now."""
-    return can_be_sold(Code.objects.filter(product_id=product_id)).count() or goods.free(product_id)
+def sellable(product_id: int, kinds: Collection[CodeKind] = ()) -> int:
+    """How many units a new buyer could have now, of `kinds` of codes alone where some are named."""
+    codes = can_be_sold(Code.objects.filter(product_id=product_id))
+    return codes.filter(kind__in=kinds).count() if kinds else codes.count() or goods.free(product_id)
 
 
 def sellable_of(product_ids: Collection[int]) -> dict[int, int]:

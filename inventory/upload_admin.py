@@ -12,10 +12,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, EvidenceInline, age, answer, badge, link, short
-from inventory import stock, uploads
+from inventory import uploads
 from inventory.forms import ItemIdForm, QuantityForm
 from inventory.models import Offer, Upload
 from marketplaces.exceptions import PermanentError
+from marketplaces.shop import CodeKind
 
 STATUSES = {
     "waiting": "info", "unanswered": "danger", "taken": "info", "there": "success", "reserved": "info", "gone": "danger",
@@ -90,7 +91,9 @@ def _of(offer: Offer) -> "QuerySet[Upload]":
 def _can_be_given(offer: Offer) -> str:
     if reason := uploads.why_not(offer):
         return f"{reason}."
-    return f"Offer “{offer}”: {stock.sellable(offer.product_id or 0)} codes of {offer.product} can be uploaded."
+    units = uploads.can_be_given(offer)
+    files = f" {units[CodeKind.FILE]} of them are files and go by themselves." if units.get(CodeKind.FILE) else ""
+    return f"Offer “{offer}”: {sum(units.values())} codes of {offer.product} can be uploaded.{files}"
 
 
 class CodeUploadInline(EvidenceInline):
@@ -113,29 +116,43 @@ class UploadAdmin(UploadsMixin, EvidenceAdmin):
     """Where each uploaded code is, by its number; never the code itself."""
 
     list_display = (
-        "code_number", "account", "external_offer_id", badge("status", STATUSES), badge("state", OUTGOING, "work"),
+        "code_number", "kind", "account", "external_offer_id", badge("status", STATUSES), badge("state", OUTGOING, "work"),
         "status_word", short("last_error", "problem", 50), short("note", length=50), "by", age("created_at", "asked"),
     )  # fmt: skip
     list_filter = (
         ("status", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),
-        ("offer", AutocompleteSelectFilter),
+        ("code__kind", ChoicesDropdownFilter), ("offer", AutocompleteSelectFilter),
     )  # fmt: skip
-    list_select_related = ("account",)
+    list_select_related = ("account", "code")
     search_fields = ("external_offer_id__exact", "external_id__exact")
     search_help_text = "An offer's id, or the id of a code there"
     ordering = ("-pk",)
     fieldsets = (
         (
             None,
-            {"fields": ("code_link", "offer", "external_offer_id", "account", "status", "status_word", "external_id")},
+            {
+                "fields": (
+                    "code_link",
+                    "kind",
+                    "offer",
+                    "external_offer_id",
+                    "account",
+                    "status",
+                    "status_word",
+                    "external_id",
+                )
+            },
         ),
         ("Asked for", {"fields": ("wish", "by", "created_at", "note", "collection_id")}),
         ("Work", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
         ("Times", {"fields": ("sent_at", "checked_at", "sold_at", "withdrawn_at")}),
     )
-    readonly_fields = ("code_link",)
+    readonly_fields = ("code_link", "kind")
     actions = ("look", "take_back", "say_there", "say_not_there", "say_sold")
     buttons = actions
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).defer("code__sealed", "code__index")
 
     def get_buttons(self, request: HttpRequest, row: Upload) -> Sequence[str]:
         if row.needs_an_answer:
@@ -145,6 +162,10 @@ class UploadAdmin(UploadsMixin, EvidenceAdmin):
     @display(description="code", ordering="code_id")
     def code_number(self, row: Upload) -> str:
         return f"code {row.code_id}"
+
+    @display(description="kind", ordering="code__kind")
+    def kind(self, row: Upload) -> str:
+        return row.code.kind
 
     @display(description="code")
     def code_link(self, row: Upload) -> str:

@@ -4,23 +4,24 @@ A call without an answer is never repeated: there is no list in which the code c
 person decides. Whether the call was made stands in `sent_at`, written before it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from inventory import codes, stock
+from inventory import stock, upload_contents
 from inventory.mirror import record_seen
 from inventory.models import Offer, Upload
 from inventory.publishing import JOB_AGAIN
+from inventory.upload_contents import Item
 from marketplaces import jobs, outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import MarketplaceError, NotFound, PermanentError, UnknownOutcome
 from marketplaces.models import Job
 from marketplaces.outgoing import LOST_AFTER, Again
-from marketplaces.types import CodeToSend, RemoteOffer, Uploaded, UploadedCode, UploadedState, Urgency
+from marketplaces.types import RemoteOffer, Uploaded, UploadedCode, UploadedState, Urgency
 
 Status = Upload.Status
 
@@ -68,6 +69,11 @@ def _give(row: Upload, service: MarketplaceService) -> Again | None:
         if timezone.now() - row.sent_at < LOST_AFTER:
             return Again(row.sent_at + LOST_AFTER, "It is being sent.")
         raise _unanswered([row], "The worker that sent it was stopped.")
+    if row.code.kind not in service.kinds_taken():
+        withdraw(
+            [row], Status.REFUSED, f"{service.label} takes no codes of the kind “{row.code.kind}”. It was not sent"
+        )
+        return None
     if again := _while_promised(row):
         return again
     is_known = CODE_FORM in row.offer.seen
@@ -77,9 +83,10 @@ def _give(row: Upload, service: MarketplaceService) -> Again | None:
     except NotFound as error:
         withdraw([row], Status.REFUSED, f"The offer is no longer there: {error}")
         return None
-    lot = _mark_sent(_that_fit(_lot(row, service.codes_per_upload), form, service))
+    fitting = _that_fit(_lot(row, service), form, service)
+    lot = _mark_sent(fitting)
     if lot:
-        _send(lot, service)
+        _send(lot, [fitting[sent.pk] for sent in lot], service)
     row.refresh_from_db()
     return _attach(row, service) if row.status == Status.TAKEN else None
 
@@ -130,43 +137,47 @@ def _code_form(row: Upload, service: MarketplaceService, *, is_known: bool) -> R
     return RemoteOffer(external_id=row.external_offer_id, code_form=offer.seen[CODE_FORM])
 
 
-def _lot(row: Upload, most: int) -> list[Upload]:
-    """The row, and as many more of the offer as go in one call."""
+def _lot(row: Upload, service: MarketplaceService) -> list[Upload]:
+    """The row, and as many more of the offer as go in one call with it."""
     waiting = Upload.objects.filter(
         offer_id=row.offer_id, external_offer_id=row.external_offer_id, status=Status.WAITING, sent_at=None
     )
-    more = waiting.filter(state=Upload.State.DUE).exclude(pk=row.pk).order_by("pk")
-    return [row, *more[: most - 1]]
+    return upload_contents.together(row, waiting.filter(state=Upload.State.DUE), service)
 
 
-def _that_fit(rows: Sequence[Upload], form: RemoteOffer, service: MarketplaceService) -> list[Upload]:
-    """Those whose codes have the form that the offer's codes need; the others go back to stock."""
-    plain = codes.plaintexts([row.code_id for row in rows])
-    fitting = []
+def _that_fit(rows: Sequence[Upload], form: RemoteOffer, service: MarketplaceService) -> dict[int, Item]:
+    """What leaves for those whose codes have the form that the offer's codes need; the others go back to stock."""
+    items = upload_contents.opened(rows)
+    if items[rows[0].code_id] is None:  # of the others each has its own turn
+        raise PermanentError(
+            f"{rows[0]} can't be opened, and was not sent. CODE_KEYS must hold the key that it was stored with; then press"
+            " “Look now”",
+            kind="sealed",
+        )
+    fitting = {}
     for row in rows:
-        if problem := service.code_problem(plain[row.code_id], form):
+        item = items[row.code_id]
+        if item is None:
+            continue
+        if problem := upload_contents.problem(item, form, service):
             withdraw([row], Status.REFUSED, f"{problem}. It was not sent")
         else:
-            fitting.append(row)
+            fitting[row.pk] = item
     return fitting
 
 
-def _mark_sent(rows: Sequence[Upload]) -> list[Upload]:
+def _mark_sent(pks: Collection[int]) -> list[Upload]:
     """Write down that codes are about to leave; those called back in the meantime are left out."""
     with transaction.atomic():
-        still = Upload.objects.select_for_update().filter(
-            pk__in=[row.pk for row in rows], status=Status.WAITING, sent_at=None
-        )
+        still = Upload.objects.select_for_update().filter(pk__in=pks, status=Status.WAITING, sent_at=None)
         lot = list(still.order_by("pk"))
         _all(lot).update(sent_at=timezone.now())
         return lot
 
 
-def _send(lot: Sequence[Upload], service: MarketplaceService) -> None:
-    plain = codes.plaintexts([row.code_id for row in lot])
-    to_send = [CodeToSend(content=plain[row.code_id], reference=row.reference) for row in lot]
+def _send(lot: Sequence[Upload], items: Sequence[Item], service: MarketplaceService) -> None:
     try:
-        answer = service.upload_codes(lot[0].external_offer_id, to_send)
+        answer = upload_contents.give(items, lot[0].external_offer_id, service)
     except UnknownOutcome as error:
         if error.kind == "already_done" and len(lot) == 1:
             raise _there_already(lot[0]) from error

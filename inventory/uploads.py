@@ -10,11 +10,12 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from inventory import stock
+from inventory import shelves, stock
 from inventory.models import Offer, Upload
 from inventory.upload_steps import withdraw
 from marketplaces import outgoing
 from marketplaces.exceptions import PermanentError
+from marketplaces.shop import CodeKind
 from marketplaces.types import OfferStatus
 
 State = Upload.State
@@ -36,13 +37,15 @@ CAN_BE_TAKEN_BACK = CAN_BE_READ | Q(status=Status.WAITING)
 
 def why_not(offer: Offer) -> str:
     """Say why no codes can be uploaded to an offer, and what to do; empty when they can."""
-    if not offer.account.service_class.takes_codes():
+    if not offer.account.service_class.kinds_taken():
         return f"{offer.account.service_class.label} keeps no codes of yours: they are handed over at the sale"
     if offer.product_id is None:
         return f"Offer “{offer}” is not linked to a product of ours. Choose one on its page"
+    if offer.removal_by:
+        return f"Offer “{offer}” is being deleted there, as {offer.removal_by} asked"
     if not offer.external_id or offer.seen_status == OfferStatus.REMOVED:
         return f"Offer “{offer}” is not at the marketplace. Push it first"
-    if offer.account.sales_held or not offer.is_active:
+    if not offer.is_active or shelves.pause_of(offer):
         return f"The sale of offer “{offer}” is stopped, and a code that lies there would be sold"
     return ""
 
@@ -53,9 +56,12 @@ def upload(offer: Offer, *, quantity: int, by: str) -> int:
     They are on their way when this returns. Raises PermanentError when the offer takes none. Not safe to repeat: each
     call gives away more.
     """
-    if (reason := why_not(offer)) or offer.product_id is None:
-        raise PermanentError(reason, kind="invalid")
     with transaction.atomic():
+        # Whoever asks for its deletion takes the same lock, and looks then whether codes lie in it.
+        offer = Offer.objects.select_for_update(of=("self",), no_key=True).select_related("account").get(pk=offer.pk)
+        if (reason := why_not(offer)) or offer.product_id is None:
+            raise PermanentError(reason, kind="invalid")
+        kinds = offer.account.service_class.kinds_taken()
         rows = Upload.objects.bulk_create(
             Upload(
                 account_id=offer.account_id,
@@ -66,10 +72,16 @@ def upload(offer: Offer, *, quantity: int, by: str) -> int:
                 state=State.DUE,
                 next_try_at=timezone.now(),
             )
-            for code_id in stock.give_away(product_id=offer.product_id, quantity=quantity)
+            for code_id in stock.give_away(product_id=offer.product_id, quantity=quantity, kinds=kinds)
         )
         outgoing.wake_all(_again(rows))
     return len(rows)
+
+
+def can_be_given(offer: Offer) -> dict[CodeKind, int]:
+    """How many codes of each kind that the offer takes are in stock. Asks nobody."""
+    kinds = sorted(offer.account.service_class.kinds_taken())
+    return {kind: stock.sellable(offer.product_id or 0, [kind]) for kind in kinds}
 
 
 def take_back(rows: QuerySet[Upload], *, by: str) -> int:

@@ -230,7 +230,7 @@ def problem_of(account: Account, error: Exception) -> str:
     if isinstance(error, MarketplaceError):
         return str(error)
     if isinstance(error, CannotOpen):
-        return "Its credentials can't be opened. CODE_KEYS must hold the key that they were stored with"
+        return f"What is stored of it can't be opened. {error.advice}"
     log.error("Account %s failed", account.pk, exc_info=error)
     return f"{type(error).__name__}; see the log"
 

@@ -16,15 +16,18 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, price, short
-from marketplaces import accounts, masking, outgoing, services
+from backoffice.crypto import CannotOpen
+from marketplaces import accounts, masking, outgoing, services, troubles
 from marketplaces.base import MarketplaceService
-from marketplaces.forms import CREDENTIAL, OPTION, WRITTEN, AccountForm
+from marketplaces.forms import CREDENTIAL, OPTION, AccountForm, opened, sealed_problem
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 
 BODY_SHOWN = 20_000
 RESULTS = {"done": "success", "failed": "danger", "cancelled": "warning"}
 # Methods of a service that are not operations of its marketplace.
-NO_OPERATION = frozenset({"supports", "plan", "letter", "code_problem", "notices", "answers", "refusal"})
+NO_OPERATION = frozenset(
+    {"supports", "plan", "letter", "code_problem", "file_problem", "notices", "answers", "refusal"}
+)
 
 
 class MarketplaceFilter(DropdownFilter):
@@ -63,17 +66,24 @@ def said_of(finding: accounts.Finding) -> tuple[str, int]:
     return " ".join([f"{finding.account}: the connection works.", *details]), messages.SUCCESS
 
 
+def _page_of(trouble: troubles.Trouble) -> str:
+    meta = trouble.model._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[trouble.pk])
+
+
 @admin.register(Account)
 class AccountAdmin(BaseAdmin):
     """One account's page: its form is what its marketplace declares. Secrets go in and never come out."""
 
-    list_display = ("name", "marketplace", "kind", "condition", age("last_success_at"), "refused_calls")
+    list_display: Sequence[Any] = (
+        "name", "marketplace", "kind", "condition", age("last_success_at"), "refused_calls",
+    )  # fmt: skip
     list_filter = (MarketplaceFilter, "is_enabled", "is_sandbox")
     search_fields = ("name",)
     form = AccountForm
-    readonly_fields = (
-        "marketplace_name", "address", "letter", "letter_noted", "can_do", "trouble", "trouble_since", "last_success_at",
-        "refused_calls", "last_refused", "last_refused_at", "sales_held", "sales_held_by", "sales_held_reason",
+    readonly_fields: Sequence[str] = (
+        "marketplace_name", "address", "letter", "letter_noted", "can_do", "trouble", "its_troubles", "trouble_since",
+        "last_success_at", "refused_calls", "last_refused", "last_refused_at",
     )  # fmt: skip
     actions: Sequence[str] = ("check_now", "note_letter")
     buttons: Sequence[str] = ("check_now", "note_letter")
@@ -90,12 +100,11 @@ class AccountAdmin(BaseAdmin):
     def kind(self, account: Account) -> str:
         return "play" if account.is_sandbox else ""
 
-    @display(label={"works": "success", "trouble": "danger", "sales on hold": "warning", "new": "info"})
+    @display(label={"works": "success", "trouble": "danger", "new": "info"})
     def condition(self, account: Account) -> str:
         facts = {
             "off": not account.is_enabled,
             "trouble": account.trouble,
-            "sales on hold": account.sales_held,
             "works": account.last_success_at,
         }
         return next((word for word, is_so in facts.items() if is_so), "new")
@@ -126,6 +135,15 @@ class AccountAdmin(BaseAdmin):
     def can_do(self, account: Account) -> str:
         return ", ".join(supported(account.service_class)) or "nothing yet"
 
+    def get_troubles(self, account: Account) -> list[tuple[str, str]]:
+        """What went wrong with rows of the account: a text, and the address of a page that has more."""
+        return [(str(trouble), _page_of(trouble)) for trouble in troubles.of(account)]
+
+    @display(description="rows in trouble")
+    def its_troubles(self, account: Account) -> str:
+        found = self.get_troubles(account)
+        return render_to_string("admin/marketplaces/account/troubles.html", {"troubles": found}) if found else "none"
+
     # --- the form --------------------------------------------------------------------------------------------
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -144,6 +162,11 @@ class AccountAdmin(BaseAdmin):
         }
         return TemplateResponse(request, "admin/marketplaces/account/choose.html", context)
 
+    def get_page_context(self, request: HttpRequest, row: Account) -> dict[str, Any]:
+        if problem := sealed_problem(row):
+            self.message_user(request, f"What is stored of {row} can't be opened. {problem}.", messages.ERROR)
+        return super().get_page_context(request, row)
+
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **{**kwargs, "fields": AccountForm.Meta.fields})
         form.slug = obj.marketplace if obj else request.GET.get("marketplace", "")
@@ -158,7 +181,7 @@ class AccountAdmin(BaseAdmin):
         if obj and not self.has_change_permission(request, obj):
             return [(None, {"fields": facts}), ("Options", {"fields": ("options",)}), *self._health()]
         secrets = [CREDENTIAL + field.name for field in service.credentials]
-        forget = ["forget_webhook_secrets"] if obj and obj.webhook_secrets else []
+        forget = ["forget_webhook_secrets"] if obj and opened(obj, "webhook_secrets", [])[0] else []
         options = [OPTION + field.name for field in service.options]
         hook = ["address"] if obj else []
         hook += ["letter", "letter_noted"] if obj and accounts.letter_of(obj) else []
@@ -172,18 +195,20 @@ class AccountAdmin(BaseAdmin):
         ]
         if obj is None:
             return sets
-        return [sets[0], *self._health(), *sets[1:]] if obj.trouble else [*sets, *self._health()]
+        is_urgent = obj.trouble or self.get_troubles(obj)
+        return [sets[0], *self._health(), *sets[1:]] if is_urgent else [*sets, *self._health()]
 
     def _health(self) -> list[tuple[str, dict[str, Any]]]:
-        calls = ("trouble", "trouble_since", "last_success_at", "refused_calls", "last_refused", "last_refused_at")
-        sales = ("sales_held", "sales_held_by", "sales_held_reason")
-        return [("Health", {"fields": calls}), ("Sales", {"fields": (*sales, "can_do")})]
+        here = ("trouble", "trouble_since", "its_troubles", "last_success_at")
+        calls = (*here, "refused_calls", "last_refused", "last_refused_at")
+        return [("Health", {"fields": calls}), ("What it can do", {"fields": ("can_do",)})]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
             obj.save()
         elif form.changed_data:
-            obj.save(update_fields=[*(name for name in AccountForm.Meta.fields if name in form.changed_data), *WRITTEN])
+            changed = [name for name in AccountForm.Meta.fields if name in form.changed_data]
+            obj.save(update_fields=[*changed, *form.written])
             accounts.resume(obj)  # what was changed may have mended its trouble
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
@@ -235,7 +260,11 @@ class WebhookEventAdmin(EvidenceAdmin):
     def masked_body(self, event: WebhookEvent) -> str:
         if not event.method:
             return "Erased: bodies are kept for 30 days after an event is done with."
-        raw = event.body.encode("latin-1")
+        try:
+            raw = event.body.encode("latin-1")
+            secrets = [*event.account.credentials.values(), *event.account.webhook_secrets]
+        except CannotOpen as error:  # what is not known to be secret can't be masked either
+            return f"It can't be opened. {error.advice}."
         try:
             body = json.loads(raw)
         except ValueError:
@@ -243,7 +272,7 @@ class WebhookEventAdmin(EvidenceAdmin):
         account = event.account
         masked = masking.mask_json(body, account.service_class.secret_keys)
         text = json.dumps(masked, indent=2, ensure_ascii=False)
-        return in_lines(masking.scrub(text, [*account.credentials.values(), *account.webhook_secrets])[:BODY_SHOWN])
+        return in_lines(masking.scrub(text, secrets)[:BODY_SHOWN])
 
     @admin.action(description="Process again", permissions=["process"])
     def process_again(self, request: HttpRequest, queryset: "QuerySet[WebhookEvent]") -> None:

@@ -11,8 +11,8 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from marketplaces.exceptions import Unsupported
-from marketplaces.http import Client
-from marketplaces.shop import Shop
+from marketplaces.http import READ_SECONDS, Client
+from marketplaces.shop import CodeKind, Shop
 from marketplaces.types import (
     Call,
     Category,
@@ -71,12 +71,12 @@ class MarketplaceService:
     codes_per_call: ClassVar[int] = 100
     find_requests: ClassVar[int] = 1  # the most that find_offer takes
     codes_per_upload: ClassVar[int] = 1
-    # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
-    offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
     # More than one: update_offers takes so many. An account's line may take fewer than its class says.
     offers_per_update: int = 1
     # Fields of OfferContent that update_offers brings there; what else differs goes by update_offer, offer by offer.
     bulk_fields: ClassVar[frozenset[str]] = frozenset()
+    # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
+    offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
     offers_per_feed: ClassVar[int] = 0
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
@@ -88,6 +88,9 @@ class MarketplaceService:
     poll_first_days: ClassVar[int] = 30  # how far back an account's first reading goes
     # Words of this marketplace's pages that tell people what to do where it has no such operation.
     elsewhere: ClassVar[Mapping[str, str]] = {}
+    files_per_upload: ClassVar[int] = 1
+    # Seconds that the slowest of its calls waits for an answer; marketplaces.checks proves that a task outlasts it.
+    longest_read_seconds: ClassVar[float] = READ_SECONDS
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored
 
     def __init__(self, connection: Connection, client: Client) -> None:
@@ -99,6 +102,11 @@ class MarketplaceService:
     def supports(cls, operation: str) -> bool:
         """Say whether this marketplace can do `operation`, a method's name."""
         return getattr(cls, operation) is not getattr(MarketplaceService, operation)
+
+    @classmethod
+    def can(cls, operation: str, options: Mapping[str, Any]) -> bool:
+        """Say whether an account with these options can do `operation`: what it speaks may lack what another's has."""
+        return cls.supports(operation)
 
     @classmethod
     def calls_us(cls) -> bool:
@@ -237,6 +245,10 @@ class MarketplaceService:
         """Say why a code lacks the form that this offer's codes need (`code_form`); empty when all is well. Asks nobody."""
         return ""
 
+    def file_problem(self, file: FileToSend, offer: RemoteOffer) -> str:
+        """Say why a file is none that this offer takes; empty when all is well. Asks nobody."""
+        return ""
+
     # --- codes that lie in the marketplace's own inventory -------------------------------------------------------
 
     def upload_code(self, offer_id: str, code: CodeToSend) -> str:
@@ -254,9 +266,15 @@ class MarketplaceService:
         return Uploaded(ids=[self.upload_code(offer_id, code)])
 
     @classmethod
-    def takes_codes(cls) -> bool:
-        """Say whether offers there have an inventory of their own that codes can be uploaded to."""
-        return cls.supports("upload_code") or cls.supports("upload_codes")
+    def kinds_taken(cls) -> frozenset[CodeKind]:
+        """Say which kinds of codes can be uploaded to offers there; none where they have no inventory of their own."""
+        takes_texts = cls.supports("upload_code") or cls.supports("upload_codes")
+        kinds = {CodeKind.TEXT: takes_texts, CodeKind.FILE: cls.supports("upload_files")}
+        return frozenset(kind for kind, is_taken in kinds.items() if is_taken)
+
+    def fetch_uploaded(self, offer_id: str) -> Iterator[UploadedCode]:
+        """List the codes that lie in an offer, page by page, without their text. Raises NotFound. Safe to repeat."""
+        raise self._unsupported("fetch_uploaded")
 
     def get_uploaded(self, offer_id: str, item_id: str) -> UploadedCode:
         """Read what has become of an uploaded code. Raises NotFound. Safe to repeat."""
@@ -275,7 +293,7 @@ class MarketplaceService:
         raise self._unsupported("upload_keys")
 
     def upload_files(self, offer_id: str, files: Sequence[FileToSend]) -> str:
-        """Give codes that are images away as one collection; the rest is as in upload_keys."""
+        """Give codes that are files away as one collection, at most `files_per_upload`; the rest is as in upload_keys."""
         raise self._unsupported("upload_files")
 
     def attach_upload(self, offer_id: str, offer_type: str, collection_id: str) -> RemoteOffer:
@@ -296,8 +314,8 @@ class MarketplaceService:
         """Read what sells well there, page by page. Safe to repeat."""
         raise self._unsupported("fetch_bestsellers")
 
-    def fetch_competing_offers(self, product_id: str) -> Iterator[CompetingOffer]:
-        """Read other sellers' offers of a product. Safe to repeat."""
+    def fetch_competing_offers(self, product_id: str) -> Sequence[CompetingOffer]:
+        """Read other sellers' offers of a product, as many as one request brings. Safe to repeat."""
         raise self._unsupported("fetch_competing_offers")
 
     # --- buying ---------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from backoffice.crypto import CannotOpen
 from marketplaces import accounts, services
 from marketplaces.exceptions import ConfigurationError
 from marketplaces.models import Account
@@ -18,6 +19,7 @@ from marketplaces.types import Field
 
 CREDENTIAL, OPTION = "credential_", "option_"
 STORED = "Stored. Leave this empty to keep it."
+SEALED = "Stored, and it can't be opened here. Empty leaves it as it is; otherwise enter everything anew."
 
 
 def secret_field(label: str, help_text: str, *, is_stored: bool, required: bool) -> forms.CharField:
@@ -42,6 +44,20 @@ def option_field(field: Field) -> forms.Field:
     return forms.CharField(**facts, widget=UnfoldAdminTextInputWidget())
 
 
+def opened(account: Account, column: str, empty: Any) -> tuple[Any, str]:
+    """What an account holds in a sealed column; where it does not open, `empty` and what to do about it."""
+    try:
+        return getattr(account, column), ""
+    except CannotOpen as error:
+        return empty, error.advice
+
+
+def sealed_problem(account: Account) -> str:
+    """Say what keeps an account's secrets from being opened; empty when all is well."""
+    problems = [opened(account, column, None)[1] for column in ("credentials", "webhook_secrets")]
+    return next(filter(None, problems), "")
+
+
 class AccountForm(forms.ModelForm):
     """One account of the marketplace `slug`, which the admin class sets before it makes the form."""
 
@@ -56,15 +72,17 @@ class AccountForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         account: Account = self.instance
         self.service = services.get_service(self.slug)
+        self.stored, self.sealed = opened(account, "credentials", {})
+        self.stored_secrets, self.sealed_secrets = opened(account, "webhook_secrets", [])
         for field in self.service.credentials:
-            is_stored = bool(account.credentials.get(field.name))
+            is_stored = bool(self.stored.get(field.name))
             self.fields[CREDENTIAL + field.name] = secret_field(
-                field.label, field.help_text, is_stored=is_stored, required=False
+                field.label, SEALED if self.sealed else field.help_text, is_stored=is_stored, required=False
             )
         for field in self.service.options:
             self.fields[OPTION + field.name] = option_field(field)
             self.initial[OPTION + field.name] = account.options.get(field.name, field.default)
-        count = len(account.webhook_secrets)
+        count = len(self.stored_secrets)
         self.fields["webhook_secret"] = secret_field(
             "Webhook secret",
             "Only where the marketplace gives you one. A new one is used beside the older ones.",
@@ -81,8 +99,10 @@ class AccountForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        self.before = dict(self.instance.credentials)
+        self.before = dict(self.stored)
         self.credentials = self._credentials(data)
+        if self.is_left_sealed(data):
+            return data
         try:
             self.service.completed(self.before, self.credentials)
         except ConfigurationError as error:
@@ -95,7 +115,21 @@ class AccountForm(forms.ModelForm):
     def _credentials(self, data: dict[str, Any]) -> dict[str, str]:
         typed = {field.name: data.get(CREDENTIAL + field.name) or "" for field in self.service.credentials}
         given = {name: value for name, value in typed.items() if value}
-        return {**self.instance.credentials, **given}
+        return {**self.stored, **given}
+
+    def is_left_sealed(self, data: dict[str, Any]) -> bool:
+        """Whether credentials that can't be opened stay as they are: nothing was entered in their place."""
+        return bool(self.sealed and not self.credentials and not data.get("is_sandbox"))
+
+    @property
+    def written(self) -> list[str]:
+        """The columns that save() has put something into, beside the fields of Meta."""
+        is_play = bool(self.cleaned_data.get("is_sandbox"))  # which takes what is missing from the sandbox
+        left = {
+            "credentials": self.is_left_sealed(self.cleaned_data),
+            "webhook_secrets": bool(self.sealed_secrets and not self._webhook_secrets() and not is_play),
+        }
+        return ["options", *(column for column, is_left in left.items() if not is_left)]
 
     def _options(self) -> dict[str, Any]:
         """What differs from the marketplace's defaults, and what an older version stored."""
@@ -105,24 +139,23 @@ class AccountForm(forms.ModelForm):
 
     def _webhook_secrets(self) -> list[str]:
         given = self.cleaned_data["webhook_secret"]
-        older = [] if self.cleaned_data.get("forget_webhook_secrets") else self.instance.webhook_secrets
+        older = [] if self.cleaned_data.get("forget_webhook_secrets") else self.stored_secrets
         return list(dict.fromkeys([*([given] if given else []), *older]))
 
     def save(self, commit: bool = True) -> Account:
         """Put the form's answers on the account."""
         account: Account = self.instance
         account.marketplace = self.slug
-        account.credentials = self.credentials
         account.options = self._options()
-        account.webhook_secrets = self._webhook_secrets()
+        if "credentials" in self.written:
+            account.credentials = self.credentials
+        if "webhook_secrets" in self.written:
+            account.webhook_secrets = self._webhook_secrets()
         if account.is_sandbox:
             accounts.fill_in_for_play(account)
-        account.credentials = self.service.completed(self.before, account.credentials)
+        if "credentials" in self.written:
+            account.credentials = self.service.completed(self.before, account.credentials)
         return super().save(commit)
-
-
-# What save() may have written, beside the fields of Meta.
-WRITTEN = ("credentials", "options", "webhook_secrets")
 
 
 class ReasonForm(forms.Form):

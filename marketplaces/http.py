@@ -31,6 +31,9 @@ LONGEST_NUMBER = 30  # digits before or after the point
 # Longest that a command which may wait (never a worker) waits for the budget in one go.
 PATIENCE_SECONDS = 120
 
+# How the client calls a connection that was never made: nobody listens, or the host has no address.
+NO_CONNECTION = ("NewConnectionError", "NameResolutionError")
+
 _local = threading.local()
 _mounted: dict[str, BaseAdapter] = {}
 
@@ -289,7 +292,8 @@ def _never_arrived(error: requests.RequestException) -> bool:
         return "CERTIFICATE_VERIFY_FAILED" in repr(error)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return True
-    return isinstance(error, requests.exceptions.ConnectionError) and "NewConnectionError" in repr(error)
+    said = repr(error)
+    return isinstance(error, requests.exceptions.ConnectionError) and any(name in said for name in NO_CONNECTION)
 
 
 def _refuse_constant(word: str) -> Any:

@@ -13,6 +13,7 @@ from django.utils import timezone
 from backoffice.crypto import CannotOpen, EncryptedField
 from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
+from marketplaces.exceptions import ConfigurationError
 from marketplaces.http import Client, unsafe_address
 from marketplaces.types import CallRecord, Connection, Urgency
 
@@ -48,11 +49,6 @@ class Account(models.Model):
     )
     # When a person sent the letter that orders notifications, and its wording, which holds the webhook address.
     letter_sent = EncryptedField(null=True, blank=True, editable=False)
-    sales_held = models.BooleanField(
-        "sales on hold", default=False, help_text="On: every offer of this account is shown as out of stock."
-    )
-    sales_held_by = models.CharField(max_length=150, blank=True, editable=False)
-    sales_held_reason = models.CharField(max_length=300, blank=True)
     trouble = models.TextField(blank=True, editable=False)
     trouble_since = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)
@@ -67,7 +63,6 @@ class Account(models.Model):
 
     class Meta:
         ordering = ["name"]
-        permissions = [("hold_sales", "Can hold and resume sales")]
 
     def __str__(self) -> str:
         return f"{self.name} (play)" if self.is_sandbox else self.name
@@ -101,6 +96,11 @@ class Account(models.Model):
         default = next(field.default for field in self.service_class.options if field.name == name)
         return self.options.get(name, default)
 
+    def can(self, operation: str) -> bool:
+        """Say whether its marketplace can do `operation` the way that this account speaks with it. Asks nobody."""
+        service = self.service_class
+        return service.can(operation, {field.name: self.option(field.name) for field in service.options})
+
     def connection(self) -> Connection:
         service = self.service_class
         return Connection(
@@ -114,8 +114,15 @@ class Account(models.Model):
         )
 
     def service(self, *, is_patient: bool = False) -> MarketplaceService:
-        """Open a line to the marketplace. A patient one waits for its budget, as a command may; a worker must not."""
-        connection = self.connection()
+        """Open a line to the marketplace. A patient one waits for its budget, as a command may; a worker must not.
+
+        Raises ConfigurationError when the credentials can't be opened.
+        """
+        try:
+            connection = self.connection()
+        except CannotOpen as error:
+            text = f'Account "{self.name}": its credentials can\'t be opened. {error.advice}'
+            raise ConfigurationError(text, kind="configuration") from error
         client = Client(
             base_url=connection.base_url,
             budget=self.take_budget,

@@ -25,7 +25,7 @@ from marketplaces.exceptions import (
     TemporaryError,
     UnknownOutcome,
 )
-from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing
+from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing, Pump
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +33,19 @@ Row = TypeVar("Row", bound=Outgoing)
 State = Outgoing.State
 
 PUMP = "marketplaces.tasks.pump"
+PLANNED = 1  # marks the wake-up that was planned among others for the same rows
+# A planned turn that is so late has lost its wake-up.
+PLAN_LOST_AFTER = timedelta(seconds=20)
 # An outage is waited out for a day: what it leaves undone must not become people's work. What nobody foresaw is not.
 MAX_ATTEMPTS, MAX_SURPRISES = 150, 8
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 600.0
 LOOK_AFTER_SECONDS = 10.0
 UNAVAILABLE, BUDGET = "unavailable", "budget"
 REFUSED = ("permission", "authentication")
-# Longer than a task may run, so that a row still in flight then has lost its worker.
+# Longer than a task may run, so that a row still in flight then has lost its worker; see marketplaces.checks.
 LOST_AFTER = timedelta(seconds=75)
+# A claim that is older makes no other call that is worth waiting long for.
+YOUNG = timedelta(seconds=5)
 # What is due for longer than this has lost its wake-up.
 GRACE = timedelta(seconds=5)
 SWEEP_LIMIT = 500
@@ -280,9 +285,17 @@ def wake(row: Outgoing) -> None:
         return
     when = row.next_try_at or timezone.now()
     if row.is_pumped:
-        queue.enqueue_at(when, PUMP, row._meta.label_lower, str(row.account.pk))
+        plan_turn(row.account, row._meta.label_lower, when)
     else:
         queue.enqueue_at(when, row.task, row.pk)
+
+
+def plan_turn(account: Account, kind: str, when: datetime) -> None:
+    """Wake a worker at `when` for an account's rows of a kind, unless an earlier turn is planned: turns must not multiply."""
+    Pump.objects.get_or_create(account=account, kind=kind)
+    is_free = Q(planned_at=None) | Q(planned_at__lte=timezone.now() - PLAN_LOST_AFTER) | Q(planned_at__gt=when)
+    if Pump.objects.filter(is_free, account=account, kind=kind).update(planned_at=when):
+        queue.enqueue_at(when, PUMP, kind, str(account.pk), PLANNED)
 
 
 def wake_all(rows: QuerySet[Row]) -> None:
@@ -330,7 +343,8 @@ def sweep(model: type[Row]) -> int:
     """Find rows that lost their worker or wake-up, and wake workers for them; returns how many. Safe to repeat."""
     now = timezone.now()
     lost = model._default_manager.filter(state=State.IN_FLIGHT, in_flight_since__lt=now - LOST_AFTER)
-    lost.update(state=State.UNKNOWN, next_try_at=now, in_flight_since=None, outcome_unknown=True)
+    # Due since long enough to be woken in this sweep, not in the next.
+    lost.update(state=State.UNKNOWN, next_try_at=now - GRACE, in_flight_since=None, outcome_unknown=True)
     due = waiting(model).filter(Q(next_try_at=None) | Q(next_try_at__lte=now - GRACE))
     pks = list(due.order_by("next_try_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
     wake_all(model._default_manager.filter(pk__in=pks))

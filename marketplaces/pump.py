@@ -13,22 +13,33 @@ from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from backoffice import queue
 from marketplaces import outgoing
 from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing, Pump
 
 # A turn is short, so that a worker is free for a delivery soon whatever else is going on.
 TURN_SECONDS = 0.5
+SOON = timedelta(seconds=0.1)
+# Another machine's clock may be ahead: a planned wake-up that comes a little early is still the one that was planned.
+SKEW = timedelta(seconds=1)
 # Longer than a task may run: a lease that is still there then belongs to a dead worker.
 LEASE = timedelta(seconds=75)
 
 
-def turn(kind: str, account_id: str) -> int:
-    """Work off rows of `kind` (a model's label) of an account that are due; returns how many. Safe to run at once."""
+def turn(kind: str, account_id: str, *, is_planned: bool = False) -> int:
+    """Work off rows of `kind` (a model's label) of an account that are due; returns how many. Safe to run at once.
+
+    Of many wake-ups for the same rows one takes the turn, or a thousand would be a thousand turns on end, and what came
+    after them in the queue would wait for all.
+    """
     model: type[Outgoing] = apps.get_model(kind)
     account = Account.objects.filter(pk=account_id).first()
     if account is None:
         return 0
+    now, mine = timezone.now(), Pump.objects.filter(account=account, kind=kind)
+    if is_planned:
+        mine.filter(planned_at__lte=now + SKEW).update(planned_at=None)
+    elif mine.filter(planned_at__gt=now - outgoing.PLAN_LOST_AFTER, planned_at__lte=now + SOON).exists():
+        return 0  # the planned turn comes in a moment
     if not _lease(account, kind):
         return 0  # whoever has it looks again before it ends
     done, not_before = 0, timezone.now()
@@ -70,12 +81,8 @@ def plan(model: type[Outgoing], account: Account, not_before: datetime | None = 
     first = outgoing.waiting_of(model, account).aggregate(at=Min("next_try_at"), any=Min("pk"))
     if first["any"] is None:
         return
-    now, kind = timezone.now(), model._meta.label_lower
-    when = max(first["at"] or now, not_before or now)
-    Pump.objects.get_or_create(account=account, kind=kind)
-    is_free = Q(planned_at=None) | Q(planned_at__lte=now) | Q(planned_at__gt=when)
-    if Pump.objects.filter(is_free, account=account, kind=kind).update(planned_at=when):
-        queue.enqueue_at(when, outgoing.PUMP, kind, str(account.pk))
+    soonest = not_before or timezone.now()
+    outgoing.plan_turn(account, model._meta.label_lower, max(first["at"] or soonest, soonest))
 
 
 def _lease(account: Account, kind: str) -> bool:

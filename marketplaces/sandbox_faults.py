@@ -21,12 +21,15 @@ ANSWER_MODES = frozenset(
         "drop_after_commit",
         "malformed_json",
         "empty_body",
+        "html",
         "extra_keys",
         "missing_optional",
         "unknown_status",
         "wrapped_data",
     }
 )
+# What a gateway says in the marketplace's place.
+HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>Checking your browser</body></html>"
 # Modes of a webhook that every marketplace's sandbox knows; each adds its own.
 WEBHOOK_MODES = frozenset({"duplicate", "reorder", "delay", "drop", "wrong_signature", "stale_timestamp"})
 
@@ -114,6 +117,8 @@ def bend(mode: str, body: bytes, *, essential: Collection[str], status_keys: Col
         return body[: max(len(body) - 9, 1)]
     if mode == "empty_body":
         return b""
+    if mode == "html":
+        return HTML
     change = _CHANGES.get(mode)
     if change is None or not body:
         return body

@@ -20,8 +20,8 @@ def follow_job(pk: int) -> None:
     jobs.follow(pk)
 
 
-def pump(kind: str, account_id: str) -> None:
-    turns.turn(kind, account_id)
+def pump(kind: str, account_id: str, planned: int = 0) -> None:
+    turns.turn(kind, account_id, is_planned=bool(planned))
 
 
 def sweep() -> None:

@@ -74,10 +74,10 @@ class Reply:
 class FileToSend:
     """A file on its way, as one part of a multipart body."""
 
-    part: str  # the name of its place in the form
     name: str
     content: bytes = field(repr=False)
     mime_type: str = "application/octet-stream"
+    part: str = "file"  # the name of its place in the form, which is the marketplace's own
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from orders import (
     order_admin as order_admin,
     purchase_order_admin as purchase_order_admin,
     reading_admin as reading_admin,
+    recall_admin as recall_admin,
     reservation_admin as reservation_admin,
     shipment_admin as shipment_admin,
 )

@@ -1,3 +1,5 @@
+from typing import Any
+
 from django.apps import AppConfig
 
 
@@ -6,12 +8,19 @@ class OrdersConfig(AppConfig):
     verbose_name = "Orders"
 
     def ready(self) -> None:
-        from inventory.signals import stock_changed
+        from inventory.signals import codes_recalled, stock_changed
 
         stock_changed.connect(wake_short_deliveries, dispatch_uid="orders.wake_short_deliveries")
+        codes_recalled.connect(exchange_recalled_codes, dispatch_uid="orders.exchange_recalled_codes")
 
 
 def wake_short_deliveries(product_id: int, **kwargs: object) -> None:
     from orders import fulfilment
 
     fulfilment.stock_came(product_id)
+
+
+def exchange_recalled_codes(**facts: Any) -> None:
+    from orders import recall
+
+    recall.codes_recalled(**facts)

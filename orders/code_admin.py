@@ -9,12 +9,15 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from backoffice.admin import EvidenceInline, link
+from backoffice.run_admin import BulkRuns
 from inventory.admin import CodeAdmin
-from inventory.models import Code
+from inventory.models import Batch, Code
+from inventory.product_admin import BatchAdmin
 from orders import decisions
 from orders.models import DeliveryItem
+from orders.recall_admin import RecallBatches, RecallCodes
 
-admin.site.unregister(Code)
+admin.site.unregister([Batch, Code])
 
 
 class CodeDeliveryInline(EvidenceInline):
@@ -38,10 +41,11 @@ class CodeDeliveryInline(EvidenceInline):
 
 
 @admin.register(Code)
-class TraceableCodeAdmin(CodeAdmin):
+class TraceableCodeAdmin(BulkRuns, CodeAdmin):
     """The code's page, with the orders it went to, which the floor below knows nothing of."""
 
     inlines = (*CodeAdmin.inlines, CodeDeliveryInline)
+    run_kinds = (RecallCodes,)
     actions = (*CodeAdmin.actions, "replace")
     buttons = (*CodeAdmin.buttons, "replace")
     page_only = (*CodeAdmin.page_only, "replace")
@@ -58,3 +62,10 @@ class TraceableCodeAdmin(CodeAdmin):
         count = sum(decisions.replace(code, by=request.user.get_username()) for code in queryset)
         text = "{rows} set apart as faulty; the delivery takes another now."
         self.tell(request, count, text if count else "It is picked for no delivery any more, or has left already.")
+
+
+@admin.register(Batch)
+class RecallableBatchAdmin(BulkRuns, BatchAdmin):
+    """The batch's page, from which all of it can be called back."""
+
+    run_kinds = (RecallBatches,)

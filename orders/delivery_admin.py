@@ -10,6 +10,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, answer, badge, in_lines, link, short
+from backoffice.crypto import CannotOpen
 from marketplaces.types import DeliveryIssue
 from orders import decisions, fulfilment, topups
 from orders.forms import ReportForm
@@ -67,7 +68,7 @@ class DeliveryAdmin(EvidenceAdmin):
         if obj and obj.reported is not None:
             sets.insert(2, ("Reported by a person", ("reported", "report_issue", "report_reference", "reported_by",
                                                      "reported_at", "report_sent_at")))  # fmt: skip
-        if obj and self.has_deliver_permission(request) and obj.buyer_fields:
+        if obj and self.has_deliver_permission(request) and _of_the_buyer(obj):
             sets.insert(1, ("For the top-up, from the buyer", ("buyer_fields_shown", "erase_at")))
         return [(name, {"fields": fields}) for name, fields in sets]
 
@@ -95,7 +96,7 @@ class DeliveryAdmin(EvidenceAdmin):
 
     @display(description="data")
     def buyer_fields_shown(self, delivery: Delivery) -> str:
-        return in_lines("\n".join(f"{name}: {value}" for name, value in delivery.buyer_fields.items()))
+        return in_lines(_of_the_buyer(delivery))
 
     @admin.action(description="Report as done", permissions=["deliver"])
     def report(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> HttpResponse | None:
@@ -134,3 +135,11 @@ class DeliveryAdmin(EvidenceAdmin):
     def never_arrived(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
         count = sum(decisions.never_arrived(row, by=request.user.get_username()) for row in queryset)
         self.tell(request, count, "A worker looks once more and sends the same codes of {rows} again.")
+
+
+def _of_the_buyer(delivery: Delivery) -> str:
+    """What the buyer filled in, a line each; what to do when it can't be opened."""
+    try:
+        return "\n".join(f"{name}: {value}" for name, value in delivery.buyer_fields.items())
+    except CannotOpen as error:
+        return f"It can't be opened. {error.advice}."

@@ -148,7 +148,8 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
         deliveries = Delivery.objects.filter(line__order=row).select_related("line__order").defer("buyer_fields")
         is_open = any(fulfilment.can_go_on(delivery) for delivery in deliveries)
         wanted = {"accept": acceptance.is_open_to(row), "deliver_now": is_open, "settle": row.is_disputed}
-        return [*(name for name, is_of_use in wanted.items() if is_of_use), *shipment_admin.buttons_of(row)]
+        names = [name for name, is_of_use in wanted.items() if is_of_use]
+        return [*names, *shipment_admin.buttons_of(row)]
 
     def has_accept_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.accept_order"))

@@ -6,7 +6,7 @@ killed worker; what it had read is kept, and it goes on from there where the lis
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice, pairwise
@@ -37,6 +37,7 @@ FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 # A spent budget has room for one request soon; a turn reads several pages.
 SHORTEST_PAUSE = timedelta(seconds=10)
 NEVER = timedelta(days=1)
+MOST_PLANNED = 8  # requests, so that the smallest budget of all has room for who waits
 CENTS = Decimal("0.0001")  # as amounts are kept
 
 
@@ -92,9 +93,9 @@ def take_turn(pk: int) -> Found | None:
     try:
         walk.run()
     except MarketplaceError as error:
-        _failed(poll, error)
+        _failed(walk, error)
     except Exception:
-        _failed(poll, None)
+        _failed(walk, None)
         raise
     return walk.found
 
@@ -114,7 +115,7 @@ def read_now(account: Account, kind: str) -> Found:
     try:
         walk.run()
     except BaseException as error:
-        _failed(poll, error if isinstance(error, MarketplaceError) else None)
+        _failed(walk, error if isinstance(error, MarketplaceError) else None)
         raise
     return walk.found
 
@@ -131,8 +132,10 @@ def _pace(poll: Poll) -> timedelta:
     return timedelta(seconds=poll.account.service_class.poll_seconds.get(poll.kind, PACE[Kind(poll.kind)]))
 
 
-def _failed(poll: Poll, error: MarketplaceError | None) -> None:
+def _failed(walk: "Walk", error: MarketplaceError | None) -> None:
     """Write down why a walk was broken off, and when it goes on. A budget that is spent is no failure."""
+    poll = walk.poll
+    has_to_begin_anew = walk.found.seen > 0 and poll.reached is None
     failures = poll.failures + 1
     pause = min(FIRST_PAUSE * 2 ** min(poll.failures, 10), LONGEST_PAUSE)
     match error:
@@ -150,7 +153,8 @@ def _failed(poll: Poll, error: MarketplaceError | None) -> None:
     if text:
         log.warning("%s: the list of %s could not be read: %s", poll.account, poll.get_kind_display(), text)
     next_at = timezone.now() + pause
-    _end_lease(poll, next_at=next_at, failures=failures, last_error=text)
+    broken_off = poll.broken_off + has_to_begin_anew
+    _end_lease(poll, next_at=next_at, failures=failures, last_error=text, broken_off=broken_off)
     queue.enqueue_at(next_at, TASK, poll.pk)
 
 
@@ -177,7 +181,9 @@ class Walk:
         poll, reader = self.poll, READERS[Kind(self.poll.kind)]
         self._begin()
         asked_at = timezone.now()
-        self.service.plan(1, reader.urgency)
+        # A list that is not in the order of time begins anew, and would for ever where the budget has room for its first
+        # page alone: then more is set aside before.
+        self.service.plan(1 if poll.reached else min(1 + 2 * poll.broken_off, MOST_PLANNED), reader.urgency)
         since = poll.reached or self._since()
         is_in_order, last = True, since
         rows = iter(reader.read(self.service, since))
@@ -195,7 +201,7 @@ class Walk:
                 break
         next_at = timezone.now() + _pace(poll)
         ended = {"read_until": poll.began_at, "began_at": None, "reached": None, "failures": 0, "last_error": ""}
-        _end_lease(poll, next_at=next_at, **ended)
+        _end_lease(poll, next_at=next_at, broken_off=0, **ended)
         queue.enqueue_at(next_at, TASK, poll.pk)  # the clock's own round is a minute late at the worst
 
     def _begin(self) -> None:
@@ -287,7 +293,7 @@ def _survives(account: Account, row: Any, take: Callable[..., object], *more: ob
 def take_shipments(account: Account, rows: Sequence[RemoteShipment], asked_at: datetime) -> Found:
     """Take in rows of a list of shipments."""
     for row in rows:
-        _survives(account, mirroring.as_read(row, asked_at), mirroring.mirror)
+        _survives(account, replace(row, asked_at=row.asked_at or asked_at), mirroring.mirror)
     return Found(len(rows))
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from inventory import stock
+from inventory import shelves, stock
 from inventory.models import Offer
 from marketplaces.exceptions import Declined, Reason
 from marketplaces.models import Account
@@ -162,11 +162,15 @@ def _wishes(account: Account, lines: Sequence[StockLine], terms: Terms) -> list[
     offers = _offers(account, {line.external_product_id for line in lines})
     wishes: dict[str, _Wish] = {}
     units = _quantities(lines)
+    places = {
+        pk: shelves.Place(offer.pk, offer.product_id, account.pk, account.marketplace) for pk, offer in offers.items()
+    }
+    found = shelves.read(places.values())
     for line in lines:
         offer = offers.get(line.external_product_id)
         if offer is None or offer.product_id is None:
             raise Declined(Reason.NOT_FOUND, f"Product {line.external_product_id} is not offered here")
-        if account.sales_held or not offer.is_active:
+        if not offer.is_active or found.pause(places[line.external_product_id]):
             raise Declined(Reason.OUT_OF_STOCK, f"Product {line.external_product_id} is not for sale now")
         _price_is_enough(line, offer, terms)
         whole = replace(line, quantity=units[line.external_product_id])

@@ -25,10 +25,6 @@ def deliver(pk: int) -> None:
     fulfilment.deliver(pk)
 
 
-def ship(pk: int) -> None:
-    announcing.step(pk)
-
-
 def read_order(pk: int) -> None:
     readings.read(pk)
 
@@ -53,11 +49,15 @@ def plan_polls() -> None:
     polling.plan_all(timezone.now())
 
 
+def ship(pk: int) -> None:
+    announcing.step(pk)
+
+
 def sweep() -> None:
     """End reservations whose time is up, erase what was kept long enough, and wake workers for what lost its wake-up."""
     now = timezone.now()
     reservations.end_expired(now)
-    for model in (Delivery, Acceptance, OrderReading, PurchaseOrder, Shipment):
+    for model in (Delivery, Shipment, Acceptance, OrderReading, PurchaseOrder):
         outgoing.sweep(model)
     mirroring.join_strays()
     mirroring.erase(now)

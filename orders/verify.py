@@ -207,11 +207,19 @@ def nothing_is_forgotten() -> Iterator[Problem]:
         yield _problem("forgotten", f"Order {order} was paid over a day ago and {why}.", order=order.external_id)
 
 
+def nothing_recalled_is_for_sale() -> Iterator[Problem]:
+    """A code that was called back can be sold to nobody."""
+    free = Code.objects.filter(state=State.AVAILABLE, recalled__isnull=False)
+    for code in free.only("pk")[: MOST + 1]:
+        yield _problem("recalled code", f"Code {code.pk} was called back and is for sale.", code=code.pk)
+
+
 def goods_are_shipped() -> Iterator[Problem]:
     """Goods that are paid leave in reasonable time. Nobody asks for them, so an order that is left lying says nothing."""
     paid = Order.objects.filter(
         state__in=[OrderState.NEW, OrderState.ACCEPTED, OrderState.READY_TO_SHIP], needs_shipping=True,
         ordered_at__lt=timezone.now() - UNSHIPPED_AFTER, deleted_at=None,
+        ordered_at__gt=F("account__created_at"),  # what lay there before was not ours to send
     )  # fmt: skip
     for order in paid.defer("raw", "contact").order_by("ordered_at")[: MOST + 1]:
         yield _problem(
@@ -283,6 +291,7 @@ CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     goods_are_shipped,
     what_left_is_in_a_parcel,
     purchases_come_to_an_end,
+    nothing_recalled_is_for_sale,
     no_event_is_forgotten,
     *verify_parcels.CHECKS,
 )

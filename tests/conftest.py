@@ -50,7 +50,7 @@ def ginee(db: None) -> Iterator[Desk]:
 @pytest.fixture
 def gcommerce(db: None) -> Iterator[Desk]:
     """A play account on G-Commerce and the sandbox it talks to; see tests.desk."""
-    with open_desk("gcommerce", "Main G-Commerce", requests_per_minute=6000) as desk:
+    with open_desk("gcommerce", "Main G-Commerce", requests_per_minute=600_000) as desk:
         yield desk
 
 

@@ -2,6 +2,8 @@
 
 from inventory.models.offers import Offer as Offer, Upload as Upload
 from inventory.models.purchases import Purchase as Purchase
+from inventory.models.recalls import Recall as Recall, RecalledCode as RecalledCode
+from inventory.models.shelves import Pause as Pause, QuantityRule as QuantityRule
 from inventory.models.stock import (
     CURRENCY_HELP as CURRENCY_HELP,
     Batch as Batch,

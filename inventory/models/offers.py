@@ -53,6 +53,10 @@ class Offer(Outgoing):
     low_stock_at = models.PositiveIntegerField(
         default=0, help_text="The marketplace warns when its number falls to this."
     )
+    removal_by = models.CharField(
+        "to be deleted there, asked by", max_length=150, blank=True, editable=False,
+        help_text="It is deleted at the marketplace as soon as that can be asked. Empty: it stays.",
+    )  # fmt: skip
     is_active = models.BooleanField("for sale", default=True, help_text="Off: shown as out of stock.")
     stopped_because = models.CharField(
         max_length=300, blank=True, editable=False, help_text="Why the marketplace itself took it off sale."
@@ -116,6 +120,7 @@ class Upload(Outgoing):
     LYING_THERE = (Status.THERE, Status.RESERVED)
     WITHDRAWN = (Status.BACK, Status.REFUSED)
     ENDED = (Status.SOLD, *WITHDRAWN)
+    OPEN = (Status.WAITING, Status.UNANSWERED, Status.TAKEN, *LYING_THERE, Status.GONE)
 
     task = "inventory.tasks.upload_code"
     is_pumped = True

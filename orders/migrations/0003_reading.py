@@ -57,6 +57,7 @@ class Migration(migrations.Migration):
                 ('read_until', models.DateTimeField(help_text='When the last walk that came to its end had begun.', null=True)),
                 ('began_at', models.DateTimeField(null=True)),
                 ('reached', models.DateTimeField(null=True)),
+                ('broken_off', models.PositiveSmallIntegerField(default=0, help_text='How often it had to begin anew.')),
                 ('next_at', models.DateTimeField(default=django.utils.timezone.now)),
                 ('leased_until', models.DateTimeField(null=True)),
                 ('failures', models.PositiveSmallIntegerField(default=0, help_text='In a row.')),

@@ -72,6 +72,7 @@ class Poll(models.Model):
     # A walk that was interrupted: when it began, and from where on it still has to read.
     began_at = models.DateTimeField(null=True)
     reached = models.DateTimeField(null=True)
+    broken_off = models.PositiveSmallIntegerField(default=0, help_text="How often it had to begin anew.")
     next_at = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True)
     failures = models.PositiveSmallIntegerField(default=0, help_text="In a row.")

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from backoffice import queue, tasks
 from backoffice.models import Heartbeat
+from inventory.models import Product, Purchase
+from tests.backoffice import world
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +102,39 @@ def test_metrics_are_for_who_has_the_token(client: Client, settings: Any) -> Non
     assert client.get("/metrics", headers={"Authorization": "Bearer a-token-for-prometheus"}, **far).status_code == 200
     assert client.get("/metrics", headers={"Authorization": "Bearer a-token-for-prometheu"}, **far).status_code == 403
     assert client.get("/metrics", headers={"Authorization": "Bearer ñ"}, **far).status_code == 403
+
+
+@pytest.mark.smoke
+def test_keys_that_are_missing_are_named(client: Client, settings: Any) -> None:
+    tasks.heartbeat()
+    world.fill(3)
+    before = settings.CODE_KEYS
+    settings.CODE_KEYS = {"k9": b"1" * 32}
+    assert "CODE_KEYS lacks test1" in not_ready(client)["keys"]
+    world.account("Another")
+    settings.CODE_KEYS = before
+    assert "CODE_KEYS lacks k9" in not_ready(client)["keys"]
+    settings.CODE_KEYS = {"k9": b"1" * 32, **before}
+    assert not_ready(client) == {}
+
+
+def test_metrics_tell_of_what_is_bought(client: Client) -> None:
+    facts = {
+        "account": world.account(),
+        "product": Product.objects.create(sku="GAME"),
+        "external_product_id": "1",
+        "max_price": 9,
+        "currency": "EUR",
+    }
+    lost = {"stage": "key_lost", "state": "needs_attention", "paid_at": timezone.now(), "price": "4.50"}
+    for fields in ({"stage": "paying", "state": "unknown"}, lost, {"stage": "stored", "state": "done"}):
+        Purchase.objects.create(**facts, **fields)
+
+    text = client.get("/metrics").content.decode()
+    assert 'backoffice_purchases{state="needs_attention"} 1.0' in text
+    assert 'backoffice_purchases{state="unknown"} 1.0' in text
+    assert 'backoffice_purchases_stage{stage="key_lost"} 1.0' in text
+    assert 'stage="stored"' not in text
+    assert 'backoffice_purchases_paid_without_code{currency="EUR"} 4.5' in text
+    assert text.count("# TYPE backoffice_offers gauge") == 1
+    assert 'backoffice_uploads{state="due"} 0.0' in text

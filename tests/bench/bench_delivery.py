@@ -68,15 +68,16 @@ def run(run: Run) -> Iterator[Line]:
 
 @dataclass(frozen=True)
 class Market:
-    """The control addresses of the sandbox."""
+    """The control addresses of a sandbox."""
 
     address: str
+    slug: str = SLUG
 
     def tell(self, method: str, what: str, **orders: Any) -> Any:
         parts = urlsplit(self.address)
         connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=60)
         try:
-            connection.request(method, f"/{SLUG}/_sim/{what}", json.dumps(orders))
+            connection.request(method, f"/{self.slug}/_sim/{what}", json.dumps(orders))
             answer = connection.getresponse()
             said = json.loads(answer.read())
         finally:

@@ -5,7 +5,7 @@ from django.db import connections
 from django.test import Client
 from playwright.sync_api import sync_playwright
 
-from inventory.models import Code, CodeReveal
+from inventory.models import Code, CodeReveal, Pause
 from marketplaces.models import Account
 from orders.models import Delivery, Order
 from tests.backoffice import world
@@ -136,16 +136,16 @@ def test_a_code_is_searched_and_revealed_and_leaves_no_trace_in_an_address(shop,
     assert [url for url in visited if world.CODE in url] == []
 
 
-def test_sales_are_held_after_a_reason_was_given(shop, open_as):
+def test_sales_are_paused_after_a_reason_was_given(shop, open_as):
     page = open_as(NARROW)
     page.goto(f"marketplaces/account/{shop.pk}/change/")
-    page.get_by_role("button", name="Hold sales").click()
+    page.get_by_role("button", name="Pause sales").click()
     page.get_by_text("3 offers will be shown as out of stock").wait_for()
     page.get_by_label("Reason").fill("Stolen keys")
-    page.get_by_role("button", name="Hold sales").click()
+    page.get_by_role("button", name="Pause sales").click()
 
     page.get_by_role("button", name="Resume sales").wait_for()
-    assert Account.objects.get().sales_held_reason == "Stolen keys"
+    assert Pause.objects.get().reason == "Stolen keys"
 
 
 def test_an_account_is_added_by_choosing_its_marketplace_first(shop, open_as):

@@ -4,10 +4,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from inventory.models import Code, CodeReveal, Offer
-from marketplaces.models import Account
+from inventory.models import Code, CodeReveal
 from tests.backoffice import world
-from tests.drain import drain
 
 CODES = reverse("admin:inventory_code_changelist")
 FIND = reverse("admin:inventory_code_find")
@@ -145,50 +143,3 @@ def test_a_code_tells_where_it_went(shop, admin_client):
 
     assert "1700000000ORDER" in text
     assert "D0000000" in text
-
-
-# --- holding an account's sales ------------------------------------------------------------------------------
-
-
-@pytest.mark.smoke
-def test_holding_sales_asks_why_and_names_the_number_of_offers(shop, admin_client):
-    response = act(admin_client, ACCOUNTS, "hold_sales", shop)
-
-    assert "2 offers will be shown as out of stock until sales are resumed." in says(response)
-    assert not Account.objects.get().sales_held
-
-
-def test_sales_are_held_and_resumed_by_name(shop, admin_client):
-    held = act(admin_client, ACCOUNTS, "hold_sales", shop, answered=1, reason="Stolen keys", _from_page=shop.pk)
-    shop.refresh_from_db()
-    assert "2 offers are being shown as out of stock" in says(held)
-    assert (shop.sales_held, shop.sales_held_by, shop.sales_held_reason) == (True, "admin", "Stolen keys")
-    assert held.redirect_chain[-1][0] == reverse("admin:marketplaces_account_change", args=[shop.pk])
-    assert 'value="resume_sales"' in says(held)
-    assert 'value="hold_sales"' not in says(held)
-
-    act(admin_client, ACCOUNTS, "resume_sales", shop)
-    shop.refresh_from_db()
-    assert (shop.sales_held, shop.sales_held_by, shop.sales_held_reason) == (False, "", "")
-
-
-def test_nobody_holds_sales_without_the_permission(shop):
-    client = signed_in("marketplaces.view_account", "marketplaces.change_account")
-
-    act(client, ACCOUNTS, "hold_sales", shop, answered=1, reason="For fun")
-
-    assert not Account.objects.get().sales_held
-
-
-def test_a_held_account_shows_no_stock_there(g2g, admin_client):
-    product = world.Product.objects.create(sku="GAME-1")
-    batch = world.Batch.objects.create(product=product)
-    world.sealed_code(product, batch, world.CODE, 1)
-    Offer.objects.create(
-        account=g2g.account, product=product, external_product_id="p", external_id="", price="1.00", currency="USD"
-    )
-
-    act(admin_client, ACCOUNTS, "hold_sales", g2g.account, answered=1, reason="Stolen keys")
-    drain()
-
-    assert Offer.objects.get().pushed_quantity in (None, 0)

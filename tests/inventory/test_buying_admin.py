@@ -188,3 +188,17 @@ def test_the_list_asks_the_database_as_often_for_many_as_for_few(shop, admin_cli
     shop.order(40)
     with django_assert_max_num_queries(20):
         assert admin_client.get(LIST).status_code == 200
+
+
+def test_a_codes_page_links_to_its_purchase(shop, admin_client, django_assert_max_num_queries):
+    shop.order(1)
+    shop.wait()
+    purchase = Purchase.objects.get()
+    with django_assert_max_num_queries(40):
+        text = admin_client.get(reverse("admin:inventory_code_change", args=[purchase.code_id])).content.decode()
+    assert reverse("admin:inventory_purchase_change", args=[purchase.pk]) in text
+    assert f"order {purchase.external_id}" in text
+
+    (other,) = make.add_codes(purchase.product, 1)
+    text = admin_client.get(reverse("admin:inventory_code_change", args=[other.pk])).content.decode()
+    assert "not through an account" in text

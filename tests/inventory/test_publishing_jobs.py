@@ -2,7 +2,7 @@
 
 import pytest
 
-from inventory import publishing
+from inventory import pauses, publishing
 from inventory.models import Offer
 from marketplaces.models import Job
 from tests import make
@@ -124,10 +124,10 @@ def test_holding_sales_stops_the_offer_and_not_only_its_number(g2a):
     offer = put_up(g2a)
     g2a.advance(120)
 
-    publishing.hold_sales(g2a.account, by="ann", reason="moving house")
+    pauses.pause(pauses.target(g2a.account), by="ann", reason="moving house")
     g2a.advance(120)
     assert (there(g2a, fresh(offer))["active"], there(g2a, fresh(offer))["inventory"]["size"]) == (False, 0)
 
-    publishing.resume_sales(g2a.account, by="ann")
+    pauses.resume(pauses.target(g2a.account), by="ann")
     g2a.advance(120)
     assert (there(g2a, fresh(offer))["active"], there(g2a, fresh(offer))["inventory"]["size"]) == (True, 25)

@@ -207,7 +207,7 @@ def test_holding_sales_says_that_uploaded_codes_are_sold_on(shop, admin_client):
     work(shop)
 
     assert "2 codes that were uploaded are sold on" in says(
-        act(admin_client, ACCOUNTS, "hold_sales", shop.desk.account)
+        act(admin_client, ACCOUNTS, "pause_sales", shop.desk.account)
     )
 
 

@@ -191,7 +191,7 @@ def test_a_worker_that_dies_while_sending_leaves_a_question_and_no_second_call(s
     shop.desk.advance(1)
     uploads.upload(shop.offer, quantity=1, by="ann")
     row = outgoing.claim(Upload, Upload.objects.get().pk)
-    upload_steps._mark_sent([row])
+    upload_steps._mark_sent([row.pk])
 
     for _ in range(2):
         shop.desk.advance(100)

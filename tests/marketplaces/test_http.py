@@ -91,6 +91,12 @@ def test_a_write_that_never_arrived_is_temporary(records):
         client.send("X-01", "POST", "/", payload={}, is_write=True)
 
 
+def test_a_host_that_has_no_address_was_never_asked(records):
+    client = make_client("http://no-such-host.invalid", records)
+    with pytest.raises(TemporaryError, match="could not be reached"):
+        client.send("X-01", "POST", "/", payload={}, is_write=True)
+
+
 @pytest.mark.parametrize(
     ("error", "arrived"),
     [

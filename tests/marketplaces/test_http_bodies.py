@@ -65,7 +65,10 @@ def test_a_form_goes_out_as_a_form_and_is_logged_without_its_secret(client, peer
 
 
 def test_files_go_out_as_parts_and_are_logged_by_name_and_size(client, peer, records):
-    files = [FileToSend("files[]", "1.png", b"\x89PNG-1", "image/png"), FileToSend("files[]", "2.png", b"\x89PNG-22")]
+    files = [
+        FileToSend("1.png", b"\x89PNG-1", "image/png", "files[]"),
+        FileToSend("2.png", b"\x89PNG-22", part="files[]"),
+    ]
     client.send("X-01", "POST", "/", files=files)
 
     _, headers, body = peer.seen[0]

@@ -156,6 +156,7 @@ def test_a_killed_worker_leaves_the_outcome_unknown_and_the_next_one_looks_first
     outgoing.sweep(Offer)
     row.refresh_from_db()
     assert row.state == State.UNKNOWN
+    assert OrmQ.objects.filter(lock__lte=timezone.now()).exists(), "it is woken in the same sweep"
 
     looked = []
     outgoing.run(Offer, row.pk, lambda claimed: looked.append(claimed.must_look))

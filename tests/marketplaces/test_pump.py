@@ -8,7 +8,7 @@ from django_q.models import OrmQ
 
 from inventory import publishing
 from inventory.models import Offer
-from marketplaces import outgoing, pump
+from marketplaces import jobs, outgoing, pump
 from marketplaces.models import Account, ApiCall, Pump
 from tests import make
 from tests.drain import drain
@@ -109,3 +109,42 @@ def test_an_offer_that_has_to_be_looked_for_is_not_starved_by_its_own_budget(g2g
 
     assert Offer.objects.get().state == State.DONE
     assert len(g2g.sandbox.offers.all) == 1
+
+
+def test_a_thousand_jobs_that_begin_are_one_wake_up(g2a):
+    """What waits behind their wake-ups in the queue, such as a delivery, would wait for a thousand turns."""
+    for number in range(50):
+        jobs.start(g2a.account, f"job-{number}", purpose="a change")
+    assert OrmQ.objects.count() == 1
+
+
+def test_of_many_wake_ups_the_planned_one_takes_the_turn(g2g):
+    due_offers(g2g.account, 3)
+    outgoing.plan_turn(g2g.account, KIND, timezone.now())
+    for _ in range(5):
+        assert pump.turn(KIND, str(g2g.account.pk)) == 0
+    assert pump.turn(KIND, str(g2g.account.pk), is_planned=True) == 3
+
+
+def test_a_planned_turn_that_lost_its_wake_up_holds_nobody_up(g2g):
+    due_offers(g2g.account, 3)
+    Pump.objects.create(
+        account=g2g.account, kind=KIND, planned_at=timezone.now() - outgoing.PLAN_LOST_AFTER - timedelta(seconds=1)
+    )
+    assert pump.turn(KIND, str(g2g.account.pk)) == 3
+
+
+def test_what_is_due_before_the_planned_turn_does_not_wait_for_it(g2g):
+    due_offers(g2g.account, 3)
+    outgoing.plan_turn(g2g.account, KIND, timezone.now() + timedelta(minutes=5))
+    assert pump.turn(KIND, str(g2g.account.pk)) == 3
+
+
+def test_a_planned_wake_up_that_comes_early_by_another_clock_still_plans_the_next(g2g):
+    due_offers(g2g.account, 1)
+    make.offer(None, g2g.account, state=State.DUE, next_try_at=timezone.now() + timedelta(minutes=5))
+    outgoing.plan_turn(g2g.account, KIND, timezone.now() + timedelta(seconds=0.5))
+    OrmQ.objects.all().delete()
+
+    assert pump.turn(KIND, str(g2g.account.pk), is_planned=True) == 1
+    assert OrmQ.objects.get().lock > timezone.now() + timedelta(minutes=4)

@@ -8,9 +8,10 @@ from django.db import connection
 from django.utils import timezone
 
 from marketplaces.types import Address, OrderState, RemoteOrderLine
-from orders import contacts, intake
+from orders import contacts, intake, verify
 from orders.models import Order, OrderEvent
 from tests import make
+from tests.inventory.test_goods import level, shelf
 from tests.orders.goods import PERSON, STREET, later, row, shown, told
 
 pytestmark = pytest.mark.django_db
@@ -145,6 +146,30 @@ def test_an_answer_taken_in_again_and_again_works_once(account):
         order = take(account, shown(state=OrderState.ACCEPTED, status_word="K", asked_at=later(minute)))
     assert told(order, "state") == ["The marketplace shows it as accepted."]
     assert product.codes.filter(state="held").count() == 3
+
+
+@pytest.mark.parametrize("state", ["shipped", "delivered", "completed"])
+def test_counted_goods_that_left_stay_set_aside_until_their_parcel_is_known(account, state):
+    """GIN-T43: what left is not for sale again, however many steps are told of it; and verify names it."""
+    product = shelf(10, "LM1")
+    take(account, shown())
+    assert level(product) == (10, 3)
+    for minute in (2, 3):
+        order = take(account, shown(asked_at=later(minute), state=OrderState(state), status_word="?"))
+    assert level(product) == (10, 3)
+
+    Order.objects.update(seen_at=timezone.now() - timedelta(days=2))
+    assert [problem["check"] for problem in verify.verify().problems] == ["no parcel"]
+
+    order.lines.update(shipped=3)
+    take(account, shown(asked_at=later(4), state=OrderState(state), status_word="?"))
+    assert level(product) == (10, 0)
+
+
+def test_an_order_that_had_left_when_it_was_first_seen_sets_nothing_aside(account):
+    product = shelf(10, "LM1")
+    take(account, shown(state=OrderState.SHIPPED, status_word="J"))
+    assert level(product) == (10, 0)
 
 
 def test_a_line_that_an_answer_lacks_stays(account):

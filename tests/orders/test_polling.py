@@ -184,9 +184,19 @@ def test_a_walk_through_a_list_without_order_begins_anew_and_loses_nothing(tiny)
     Tiny.rows.reverse()
     Tiny.breaks_at = 250
     turn(tiny)
-    assert (Order.objects.count(), tiny.reached) == (250, None)
+    assert (Order.objects.count(), tiny.reached, tiny.broken_off) == (250, None, 1)
     Tiny.breaks_at = None
-    assert turn(tiny).new == 150
+    assert (turn(tiny).new, tiny.broken_off) == (150, 0)
+
+
+def test_a_list_that_had_to_begin_anew_sets_more_of_the_budget_aside_first(market):
+    market.account.options = {**market.account.options, "requests_per_minute": 10, "page_size": 10}
+    market.account.save()
+    for _ in range(60):
+        buy(market)
+    poll(market, seconds=900)
+    assert Order.objects.count() == 60
+    assert Poll.objects.get(kind=Kind.ORDERS).read_until is not None
 
 
 def test_the_next_walk_begins_before_the_last_one_ended(tiny):

@@ -7,9 +7,8 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 import orders.tasks
-from inventory import stock
+from inventory import pauses, stock
 from inventory.models import Code, Hold, Offer, StockChange
-from marketplaces.models import Account
 from marketplaces.services.g2a.service import Service
 from orders import reservations
 from orders.models import Order, Reservation
@@ -116,7 +115,7 @@ def test_what_is_not_for_sale_is_out_of_stock(merchant, how):
     if how == "offer":
         Offer.objects.update(is_active=False)
     else:
-        Account.objects.update(sales_held=True)
+        pauses.pause(pauses.target(merchant.account), by="ann", reason="moving house")
     answer = merchant.reserve()
     assert (answer.status_code, answer.json()["code"]) == (400, "OUT_OF_STOCK")
     assert merchant.count("available") == 5

@@ -4,7 +4,6 @@ from typing import Any
 
 from backoffice import progress, rotation
 from backoffice.commands import Report, ReportingCommand
-from inventory.models import Code
 
 NAMED = 10
 
@@ -16,8 +15,7 @@ class Command(ReportingCommand):
     )
 
     def report(self, **options: Any) -> Report:
-        codes = rotation.Column(Code, "sealed", lambda code: code.binding)
-        columns = [codes, *rotation.encrypted_columns()]
+        columns = rotation.columns()
         tally = rotation.Tally()
         for column in columns:
             total = rotation.left(column).count()

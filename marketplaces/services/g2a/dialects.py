@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from marketplaces.exceptions import PermanentError, Unsupported
@@ -56,6 +57,14 @@ _LIVE: Routes = {
     "G2A-L05": ("GET", "/v3/products/{}/offers"),
 }
 
+# What we call an operation that one of them lacks.
+IN_ONE_ALONE: Mapping[str, str] = {
+    "delete_offer": "G2A-L01",
+    "fetch_uploaded": "G2A-L02",
+    "delete_uploaded": "G2A-L04",
+    "fetch_competing_offers": "G2A-L05",
+}
+
 # Signed with hash and key; all others but the token call carry the token.
 EXPORT = frozenset({"G2A-02", "G2A-03", "G2A-04", "G2A-05", "G2A-06", "G2A-07"})
 
@@ -88,7 +97,11 @@ LIVE = Dialect("live", _LIVE, page_size="itemsPerPage", offer_type="type")
 
 
 def dialect_of(connection: Connection) -> Dialect:
-    return LIVE if connection.options.get("dialect") == "live" else CONTRACT
+    return named(connection.options)
+
+
+def named(options: Mapping[str, Any]) -> Dialect:
+    return LIVE if options.get("dialect") == "live" else CONTRACT
 
 
 def root_of(connection: Connection) -> str:

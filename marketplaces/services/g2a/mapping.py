@@ -25,6 +25,7 @@ from marketplaces.types import (
     RemoteProduct,
     RemotePurchase,
     UploadedCode,
+    UploadedState,
 )
 
 OFFER_STATUSES: dict[str, OfferStatus] = {
@@ -59,6 +60,16 @@ PURCHASE_STATES: dict[str, PurchaseState] = {
     "new": PurchaseState.CREATED,
     "pending": PurchaseState.PENDING,
     "complete": PurchaseState.COMPLETE,
+}
+
+# The words of G2A-L02 are not documented; what no row says is not taken for gone.
+UPLOADED_STATES: dict[str, UploadedState] = {
+    "available": UploadedState.AVAILABLE,
+    "active": UploadedState.AVAILABLE,
+    "reserved": UploadedState.RESERVED,
+    "sold": UploadedState.SOLD,
+    "deleted": UploadedState.DELETED,
+    "removed": UploadedState.DELETED,
 }
 
 # What an offer says beyond our own fields, in their words: RemoteOffer.attributes, and OfferContent.attributes again.
@@ -205,6 +216,7 @@ def to_uploaded(row: Json, offer_id: str) -> UploadedCode:
     return UploadedCode(
         external_id=external_id,
         offer_id=offer_id,
+        state=look_up(UPLOADED_STATES, row.get("status"), UploadedState.UNKNOWN),
         state_word=text(row.get("status")),
         created_at=reading.when(row.get("createdAt")),
     )

@@ -1,6 +1,7 @@
 """G2A's APIs: name, credentials, options, one method per operation that we call (contract ids G2A-…)."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -45,7 +46,9 @@ from marketplaces.types import (
 )
 
 BESTSELLER_DAYS = 2
-KEY_SECONDS = 60  # a key is given once: its answer is worth waiting for
+# A key is given once, so its answer is worth waiting for. Longer than this, the worker that has it in hand could be ended
+# for the length of its task, and the key be lost with it; a longer task would keep every row of a dead worker waiting.
+KEY_SECONDS = 45
 RESERVATION_SECONDS = 9
 
 
@@ -58,6 +61,7 @@ class Service(MarketplaceService):
     sandbox_credentials = account.SANDBOX_CREDENTIALS
     secret_keys = reading.SECRET_KEYS
     budget_burst = 20
+    longest_read_seconds = KEY_SECONDS
     find_requests = 5  # `contract` needs one; in `live` the offers of one type are read page by page
     hook_methods = inbound.METHODS
     accepted = Reply(204, b"", {})
@@ -67,6 +71,11 @@ class Service(MarketplaceService):
         self._line = Line(connection, client)
         self._dialect = self._line.dialect
         self._offers = Offers(self._line, self._warn)
+
+    @classmethod
+    def can(cls, operation: str, options: Mapping[str, Any]) -> bool:
+        needed = dialects.IN_ONE_ALONE.get(operation)
+        return cls.supports(operation) and (needed is None or needed in dialects.named(options).routes)
 
     # --- what G2A calls us for (G2A-IN-01 to G2A-IN-14) --------------------------------------------------------
 
@@ -95,6 +104,9 @@ class Service(MarketplaceService):
     def code_problem(self, content: str, offer: RemoteOffer) -> str:
         """An offer whose attribute `random_keys` is true sells codes of several games."""
         return random_keys.problem(content) if offer.attributes.get("random_keys") is True else ""
+
+    def file_problem(self, file: FileToSend, offer: RemoteOffer) -> str:
+        return "" if file.mime_type.startswith("image/") else f"G2A takes images, and this is {file.mime_type}"
 
     # --- account -----------------------------------------------------------------------------------------------
 
@@ -213,7 +225,7 @@ class Service(MarketplaceService):
 
     # --- codes that lie in the marketplace's own inventory -------------------------------------------------------
 
-    codes_per_upload = bodies.MOST_KEYS
+    codes_per_upload, files_per_upload = bodies.MOST_KEYS, bodies.MOST_FILES
 
     def upload_codes(self, offer_id: str, codes: Sequence[CodeToSend]) -> Uploaded:
         """Upload up to 500 keys at once (G2A-12). They are on sale once attach_upload has named their collection."""
@@ -225,9 +237,9 @@ class Service(MarketplaceService):
 
     def upload_files(self, offer_id: str, files: Sequence[FileToSend]) -> str:
         """Upload keys that are images (G2A-12), as parts of a form."""
-        if not 0 < len(files) <= bodies.MOST_KEYS:
-            raise bodies.refuse("G2A-12", f"{len(files)} files can't be uploaded at once: 1 to {bodies.MOST_KEYS} can")
-        return self._upload(offer_id, files=files)
+        if not 0 < len(files) <= bodies.MOST_FILES:
+            raise bodies.refuse("G2A-12", f"{len(files)} files can't be uploaded at once: 1 to {bodies.MOST_FILES} can")
+        return self._upload(offer_id, files=[replace(file, part=bodies.FILES_PART) for file in files])
 
     def _upload(self, offer_id: str, **request: Any) -> str:
         answer = self._line.call("G2A-12", offer_id, about=offer_id, is_write=True, is_secret=True, **request)
@@ -293,13 +305,12 @@ class Service(MarketplaceService):
             seen.update(product.external_id for product in products)
             yield from (product for product in products if product.external_id)
 
-    def fetch_competing_offers(self, product_id: str, *, country: str = "DE") -> Iterator[CompetingOffer]:
-        """List other sellers' offers as buyers of `country` see them (G2A-L05). `live` only."""
+    def fetch_competing_offers(self, product_id: str, *, country: str = "DE") -> Sequence[CompetingOffer]:
+        """List up to 100 offers of other sellers as buyers of `country` see them (G2A-L05). `live` only."""
         product_id = bodies.product_id(product_id)
-        self._dialect.route("G2A-L05", product_id)
         params = {"visibility": "all", "countryCode": country}
         pages = self._line.pages("G2A-L05", product_id, size=PAGE_SIZE, params=params, about=product_id)
-        return (mapping.to_competing(row) for page in pages for row in page)
+        return [mapping.to_competing(row) for row in next(pages, [])]
 
     # --- buying --------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import (
@@ -42,6 +43,7 @@ OFFERS_PER_PAGE = 100
 # Requests set aside to look for an offer: a page of offers, and a few of them in full.
 REQUESTS_TO_FIND = 5
 KIND_WORDS = {DeliveryKind.CODES: "codes", DeliveryKind.TOP_UP: "a top-up"}
+NEEDS_V2 = frozenset({"fetch_offers", "find_offer", "fetch_deliveries", "report_units"})
 FILTERS = frozenset({"status", "query", "brand_id", "service_id", "seller_id"})
 
 
@@ -81,6 +83,10 @@ class Service(MarketplaceService):
     secret_keys = reading.SECRET_KEYS
     kept_headers = MarketplaceService.kept_headers | {"g2g-timestamp"}
     codes_per_call = validation.MOST_CODES
+
+    @classmethod
+    def can(cls, operation: str, options: Mapping[str, Any]) -> bool:
+        return cls.supports(operation) and (options.get("version") != "v1" or operation not in NEEDS_V2)
 
     def __init__(self, connection: Connection, client: Client) -> None:
         super().__init__(connection, client)

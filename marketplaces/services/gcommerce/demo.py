@@ -6,6 +6,8 @@ from itertools import cycle, islice
 from marketplaces.services.gcommerce.sandbox_catalogue import GOODS, MAKES, categories
 from marketplaces.types import OfferContent
 
+ARE_GOODS = True
+
 CHEAPEST, STEP = Decimal("14.90"), Decimal("7.35")
 ACTIVE = "A"
 

@@ -103,7 +103,7 @@ class Line:
         the first, or without a new row, is known to be the last.
         """
         seen: set[str] = set()
-        size, first = self.page_size, 0
+        size = self.page_size
         for number in range(1, MOST_PAGES + 1):
             asked_at = timezone.now()
             given = {**params, "page": str(number), "items_per_page": str(size)}
@@ -120,11 +120,7 @@ class Line:
                 return
             seen.update(decoding.ident(row[id_key]) for row in fresh)
             yield Page(fresh, asked_at)
-            if number == 1:
-                first = count
-                if count < size and (found.total is None or count < found.total):
-                    size = count  # what follows is counted in pages of what it gives, not of what was asked
-            if found.total is not None and number * size >= found.total:
-                return
-            if found.total is None and count < first:
+            if number == 1 and count < size and (found.total is None or count < found.total):
+                size = count  # what follows is counted in pages of what it gives, not of what was asked
+            if count < size if found.total is None else number * size >= found.total:
                 return

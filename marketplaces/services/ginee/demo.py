@@ -6,6 +6,8 @@ from itertools import islice
 from marketplaces.services.ginee.sandbox_goods import goods
 from marketplaces.types import OfferContent
 
+ARE_GOODS = True
+
 # The first two are the contract's samples.
 FIRST = 2
 

@@ -6,6 +6,7 @@ import secrets
 import socket
 import string
 from decimal import Decimal
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +20,7 @@ from django.utils.module_loading import import_string
 from django.utils.text import slugify
 
 from backoffice import environment, queue
-from inventory import codes, publishing, stock
+from inventory import codes, goods, publishing, stock
 from inventory.models import Offer, Product, Supplier
 from marketplaces import services
 from marketplaces.models import Account
@@ -60,12 +61,18 @@ class Command(BaseCommand):
         for slug, contents in shelves.items():
             account = make_account(slug, options["sandbox_url"])
             for number, content in enumerate(contents):
-                product = make_product(content, suppliers[number % len(suppliers)])
+                supplier = suppliers[number % len(suppliers)]
+                product = (make_goods if sells_goods(slug) else make_product)(content, supplier)
                 make_offer(account, product, content, forgotten=forgotten)
         queue.enqueue("backoffice.tasks.heartbeat")
         self.stdout.write(
             f"{len(shelves)} play accounts, {Product.objects.count()} products, {Offer.objects.count()} offers."
         )
+
+
+def sells_goods(slug: str) -> bool:
+    """Whether the demo sells goods there that are counted and go by parcel, as its folder says; codes otherwise."""
+    return bool(getattr(import_module(f"{services.__name__}.{slug}.demo"), "ARE_GOODS", False))
 
 
 def demo_offers(slug: str) -> list[OfferContent]:
@@ -99,6 +106,19 @@ def make_account(slug: str, sandbox_url: str) -> Account:
         },
     )
     return account
+
+
+def make_goods(content: OfferContent, supplier: Supplier) -> Product:
+    """Create the goods that `content` names, under the marketplace's own SKU, and fill the shelf up when it is low."""
+    product, _ = Product.objects.get_or_create(
+        sku=content.external_product_id, defaults={"name": content.title, "kind": Product.Kind.COUNTED}
+    )
+    if stock.sellable(product.pk) < REFILL_BELOW:
+        goods.receive(
+            product_id=product.pk, quantity=STOCK, by=ADMIN, supplier=supplier, currency=content.currency,
+            reference=f"INV-{timezone.now():%Y%m%d-%H%M%S}", cost=(content.price * COST).quantize(Decimal("0.01")),
+        )  # fmt: skip
+    return product
 
 
 def make_product(content: OfferContent, supplier: Supplier) -> Product:
@@ -145,6 +165,7 @@ def make_offer(account: Account, product: Product, content: OfferContent, *, for
                 "external_product_id": content.external_product_id,
                 "price": content.price,
                 "currency": content.currency,
+                "title": content.title if product.is_counted else "",
                 "attributes": content.attributes,
                 "low_stock_at": 5,
             },

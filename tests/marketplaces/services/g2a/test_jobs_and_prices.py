@@ -6,6 +6,7 @@ import pytest
 
 from marketplaces.exceptions import NotFound, PermanentError, TemporaryError, Unsupported
 from marketplaces.services.g2a import mapping
+from marketplaces.services.g2a.service import Service
 from marketplaces.types import CompetingOffer, JobState
 from tests.marketplaces.services.g2a.peer import Answer, sample
 
@@ -165,7 +166,7 @@ def test_bestsellers_of_live_cannot_be_narrowed(peer, live):
 
 def test_other_sellers_offers_are_read_from_their_own_path(peer, live):
     peer.on("GET", f"/v3/products/{PRODUCT}/offers", Answer(200, sample("list_competing_offers.live")))
-    assert list(live.fetch_competing_offers(PRODUCT)) == [
+    assert live.fetch_competing_offers(PRODUCT) == [
         CompetingOffer(
             external_id="c0ffee00-0000-4000-8000-000000000001",
             price=Decimal("5.98"),
@@ -181,3 +182,19 @@ def test_contract_shows_no_other_sellers(peer, service):
     with pytest.raises(Unsupported, match="dialect contract"):
         service.fetch_competing_offers(PRODUCT)
     assert peer.seen == []
+
+
+def test_other_sellers_are_one_request_however_many_there_are(peer, live):
+    row = sample("list_competing_offers.live")["data"][0]
+    meta = {"page": 1, "itemsPerPage": 20, "totalResults": 300}
+    peer.on("GET", f"/v3/products/{PRODUCT}/offers", Answer(200, {"data": [row] * 20, "meta": meta}))
+    assert len(live.fetch_competing_offers(PRODUCT)) == 20
+    assert len(peer.asked()) == 1
+
+
+def test_what_one_dialect_lacks_it_says_without_a_request():
+    names = ("delete_offer", "fetch_uploaded", "delete_uploaded", "fetch_competing_offers")
+    assert {name: Service.can(name, {"dialect": "live"}) for name in names} == dict.fromkeys(names, True)
+    assert {name: Service.can(name, {"dialect": "contract"}) for name in names} == dict.fromkeys(names, False)
+    assert Service.can("update_offer", {"dialect": "contract"})
+    assert not Service.can("send_codes", {"dialect": "live"})

@@ -53,7 +53,7 @@ def test_what_cannot_be_uploaded_is_refused_here(peer, service, keys):
 
 def test_images_go_out_as_parts_of_a_form(peer, service):
     peer.on("POST", CONTRACT, Answer(200, sample("add_inventory")))
-    files = [FileToSend("files[]", "key-1.png", b"\x89PNG", "image/png")]
+    files = [FileToSend("key-1.png", b"\x89PNG", "image/png")]
     assert service.upload_files(ID, files) == COLLECTION
     sent = peer.asked()[0]
     assert sent.headers["Content-Type"].startswith("multipart/form-data; boundary=")

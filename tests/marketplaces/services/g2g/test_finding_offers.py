@@ -9,6 +9,7 @@ import pytest
 from marketplaces.exceptions import BudgetSpent, PermanentError, UnknownOutcome, Unsupported
 from marketplaces.sandbox_faults import Fault
 from marketplaces.services.g2g.sandbox import Sandbox
+from marketplaces.services.g2g.service import Service
 from marketplaces.types import RemoteOffer, Urgency
 from tests.marketplaces.services.g2g.conftest import Peer, open_line, sample
 from tests.marketplaces.services.g2g.test_offers import CARD, CHOICE
@@ -131,3 +132,12 @@ def test_v1_calls_go_to_v1(peer: Peer) -> None:
         "GET /v1/orders/1654240349966TEKP-1/delivery/D1650341633714",
         "POST /v1/offers",
     ]
+
+
+def test_what_version_one_lacks_it_says_without_a_request() -> None:
+    """G2G-T35"""
+    names = ("fetch_offers", "find_offer", "fetch_deliveries", "report_units")
+    assert [Service.can(name, {"version": "v1"}) for name in names] == [False] * 4
+    assert [Service.can(name, {"version": "v2"}) for name in names] == [True] * 4
+    assert Service.can("update_offer", {"version": "v1"})
+    assert not Service.can("fetch_competing_offers", {"version": "v2"})

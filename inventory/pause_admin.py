@@ -1,0 +1,172 @@
+"""Pausing and resuming, from the page of whatever is to be paused; and the list of what is."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from backoffice.admin import BaseAdmin, EvidenceAdmin, age, answer, badge, short
+from inventory import pauses
+from inventory.models import Pause, QuantityRule
+from marketplaces import services
+from marketplaces.forms import ReasonForm
+
+LEVELS = {"everything": "danger", "marketplace": "danger", "account": "warning", "product": "warning", "offer": "info"}
+
+
+class Pausable(BaseAdmin):
+    """A page with “Pause sales” or “Resume sales”, whichever makes sense now, and why it is paused."""
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("inventory.pause_sales"))
+
+    def get_buttons(self, request: HttpRequest, row: Any) -> Sequence[str]:
+        is_paused = Pause.objects.filter(scope=pauses.target(row).scope, ended_at=None).exists()
+        return [*super().get_buttons(request, row), "resume_sales" if is_paused else "pause_sales"]
+
+    @display(description="sale")
+    def sale(self, row: Any) -> str:
+        """Whether it is for sale, and if not who paused it and why."""
+        pause = Pause.objects.filter(scope=pauses.target(row).scope, ended_at=None).first()
+        return f"Paused {pause.at:%Y-%m-%d %H:%M} by {pause.by}: {pause.reason}" if pause else "Not paused."
+
+    @admin.action(description="Pause sales", permissions=["pause"])
+    def pause_sales(self, request: HttpRequest, queryset: "QuerySet[Any]") -> HttpResponse | None:
+        form = ReasonForm(answer(request))
+        targets = [pauses.target(row) for row in queryset]
+        if not form.is_valid():
+            told = pauses.facts(targets[0]) if len(targets) == 1 else [f"The sale of {len(targets)} will be stopped."]
+            return self.ask(request, queryset, form=form, title="Pause sales", facts=told, is_dangerous=True)
+        by, reason = request.user.get_username(), form.cleaned_data["reason"]
+        count = sum(pauses.pause(each, by=by, reason=reason) for each in targets)
+        self.message_user(
+            request, f"Sales are paused: {count} offers are being shown as out of stock now.", messages.SUCCESS
+        )
+        return None
+
+    @admin.action(description="Resume sales", permissions=["pause"])
+    def resume_sales(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        by = request.user.get_username()
+        count = sum(pauses.resume(pauses.target(row), by=by) for row in queryset)
+        self.message_user(
+            request, f"Sales go on: {count} offers show their stock again within seconds.", messages.SUCCESS
+        )
+
+
+class WidePauseForm(ReasonForm):
+    """What is to be paused, beyond a single page: a marketplace, or everything."""
+
+    what = forms.ChoiceField(label="Pause", choices=[], widget=UnfoldAdminSelectWidget())
+    field_order = ("what", "reason")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        named = [(slug, f"all of {label}") for slug, label in services.choices()]
+        self.fields["what"].choices = [("", "everything, everywhere"), *named]  # type: ignore[attr-defined]
+        self.fields["what"].required = False
+
+
+@admin.register(Pause)
+class PauseAdmin(EvidenceAdmin):
+    """What is not for sale because somebody said so, and what was."""
+
+    list_display = (
+        "named", badge("level", LEVELS), "by", short("reason"), age("at", "since"), "ended_by", age("ended_at", "until"),
+    )  # fmt: skip
+    list_filter = (("level", ChoicesDropdownFilter), ("account", RelatedDropdownFilter), "marketplace")
+    list_select_related = ("offer", "product", "account")
+    list_before_template = "admin/inventory/pause/everything.html"
+    ordering = ("-at",)
+    fields = ("named", "by", "reason", "at", "ended_by", "ended_at")
+    actions = ("resume",)
+    buttons = ("resume",)
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("inventory.pause_sales"))
+
+    def get_buttons(self, request: HttpRequest, row: Pause) -> Sequence[str]:
+        return self.buttons if row.ended_at is None else ()
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        context = {**(extra_context or {}), "may_pause": self.has_pause_permission(request)}
+        return super().changelist_view(request, context)
+
+    @display(description="what")
+    def named(self, pause: Pause) -> str:
+        return pause.what
+
+    @admin.action(description="Resume", permissions=["pause"])
+    def resume(self, request: HttpRequest, queryset: "QuerySet[Pause]") -> None:
+        self.tell(request, pauses.end(queryset, by=request.user.get_username()), "{rows} ended; offers follow at once.")
+
+    def get_urls(self) -> list[Any]:
+        return [
+            path("wide/", self.admin_site.admin_view(self.wide_view), name="inventory_pause_wide"),
+            *super().get_urls(),
+        ]
+
+    def wide_view(self, request: HttpRequest) -> HttpResponse:
+        """Pause a marketplace, or everything."""
+        back = HttpResponseRedirect(reverse("admin:inventory_pause_changelist"))
+        if not self.has_pause_permission(request):
+            self.message_user(request, "You may not pause sales. Ask a manager.", messages.ERROR)
+            return back
+        form = WidePauseForm(request.POST or None)
+        if form.is_valid():
+            slug = form.cleaned_data["what"]
+            what = pauses.target(slug) if slug else pauses.EVERYTHING
+            count = pauses.pause(what, by=request.user.get_username(), reason=form.cleaned_data["reason"])
+            self.message_user(
+                request, f"Sales are paused: {count} offers are being shown as out of stock now.", messages.SUCCESS
+            )
+            return back
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Pause sales",
+            "facts": pauses.facts(pauses.EVERYTHING),
+            "form": form,
+            "is_dangerous": True,
+            "cancel": back.url,
+        }
+        return TemplateResponse(request, "admin/ask.html", context)
+
+
+@admin.register(QuantityRule)
+class QuantityRuleAdmin(BaseAdmin):
+    """Rules for the number that offers show; an offer's own wins over its product's, and that over its account's."""
+
+    list_display = ("__str__", "buffer", "share", "cap", "stop_below", "fixed")
+    list_filter = (("account", RelatedDropdownFilter),)
+    list_select_related = ("offer__product", "product", "account")
+    autocomplete_fields = ("offer", "product", "account")
+    search_fields = ("product__sku__startswith", "offer__external_id__startswith")
+    fieldsets = (
+        ("For one of these", {"fields": ("offer", "product", "account")}),
+        ("Shown", {"fields": ("buffer", "share", "cap", "stop_below", "fixed")}),
+    )
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        self._tell_offers(obj)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        self._tell_offers(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
+        gone = list(queryset.select_related("offer", "product", "account"))
+        super().delete_queryset(request, queryset)
+        for rule in gone:
+            self._tell_offers(rule)
+
+    def _tell_offers(self, rule: QuantityRule) -> None:
+        pauses.publishing.request(pauses.target(rule.offer or rule.product or rule.account).offers)  # type: ignore[arg-type]
