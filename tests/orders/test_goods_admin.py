@@ -28,7 +28,9 @@ def order(db):
         needs_shipping=True, contact=CONTACT, asked_at=timezone.now(), ordered_at=timezone.now(),
         shipping_methods=[{"external_id": "44", "name": "Standard Shipping", "delivery_time": "1-3 days"}],
     )  # fmt: skip
-    order.lines.create(external_id="1", name="Demo mask", sku="LM1", quantity=4, shipped=3)
+    line = order.lines.create(external_id="1", name="Demo mask", sku="LM1", quantity=4, shipped=3)
+    parcel = order.shipments.create(account=order.account, external_id="70001", announced_at=timezone.now())
+    parcel.items.create(line=line, external_line_id="1", sku="LM1", confirmed=3)
     return order
 
 
