@@ -14,7 +14,6 @@ from django.utils import timezone
 from marketplaces import outgoing
 from marketplaces.types import OrderState
 from orders import mirroring, notes, timeline
-from orders.mirroring import mirror as mirror
 from orders.models import Order, OrderLine, Shipment, ShipmentItem
 
 State = Shipment.State

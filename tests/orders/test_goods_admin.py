@@ -28,7 +28,9 @@ def order(db):
         needs_shipping=True, contact=CONTACT, asked_at=timezone.now(), ordered_at=timezone.now(),
         shipping_methods=[{"external_id": "44", "name": "Standard Shipping", "delivery_time": "1-3 days"}],
     )  # fmt: skip
-    order.lines.create(external_id="1", name="Demo mask", sku="LM1", quantity=4, shipped=3)
+    line = order.lines.create(external_id="1", name="Demo mask", sku="LM1", quantity=4, shipped=3)
+    parcel = order.shipments.create(account=order.account, external_id="70001", announced_at=timezone.now())
+    parcel.items.create(line=line, external_line_id="1", sku="LM1", confirmed=3)
     return order
 
 
@@ -141,6 +143,7 @@ def test_what_could_not_be_read_is_taken_up_again(order):
 
 def test_goods_that_lie_about_are_named_and_not_as_a_delivery_nobody_asked_for(order):
     assert verify.verify().is_ok
+    type(order.account).objects.update(created_at=timezone.now() - timedelta(days=9))
     Order.objects.update(ordered_at=timezone.now() - timedelta(days=4), seen_at=timezone.now() - timedelta(days=4))
     problems = verify.verify().problems
     assert [problem["check"] for problem in problems] == ["not shipped"]
