@@ -124,10 +124,10 @@ class RunAdmin(EvidenceAdmin):
         return mine if request.user.has_perm("backoffice.change_run") else mine.filter(by=request.user.pk)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_active and request.user.is_staff)
+        return _may_look(request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_staff)
+        return _may_look(request)
 
     def has_own_permission(self, request: HttpRequest) -> bool:
         """Whoever sees a run may stop it: it is their own, or they may change all."""
@@ -186,6 +186,15 @@ class RunAdmin(EvidenceAdmin):
         self.message_user(request, f"{count} rows are tried once more.", messages.SUCCESS)
 
 
+def _may_look(request: HttpRequest) -> bool:
+    """Who started a run may follow it; who may view runs sees the pages all the same. Whose are shown is another matter."""
+    if not hasattr(request, "may_look_at_runs"):
+        user = request.user
+        is_theirs = user.is_active and user.is_staff and Run.objects.filter(by=user.pk).exists()
+        request.may_look_at_runs = user.has_perm("backoffice.view_run") or is_theirs  # type: ignore[attr-defined]
+    return bool(request.may_look_at_runs)
+
+
 def _figures(run: Run) -> dict[str, Any]:
     found = runs.tally(run)
     over = run.total - found["due"] - found["waiting"]
@@ -208,10 +217,10 @@ class RunItemAdmin(EvidenceAdmin):
     fields = ("run", "target", "state", "text")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(request.user.is_active and request.user.is_staff)
+        return _may_look(request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return False
+        return bool(request.user.has_perm("backoffice.view_runitem"))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         mine: QuerySet[Any] = super().get_queryset(request)

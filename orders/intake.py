@@ -106,7 +106,8 @@ def import_order(
         order.save()
         lines = merging.merge_lines(order, remote, replaced=replaced)
         parcels.link_orders(order, lines)
-        for line in lines:
+        # Stock is locked in the order of products, as by whoever ships: no two wait for each other.
+        for line in sorted(lines, key=lambda line: (line.product_id or 0, line.pk)):
             set_aside(line)
             inventories.follow(line)
         if order.state in OVER:

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, QuerySet
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
@@ -73,6 +74,11 @@ class RecallBatches(RecallCodes):
         return Code.objects.filter(batch__in=chosen.order_by().values("pk"))
 
 
+def _counted(rows: "QuerySet[Any]") -> Coalesce:
+    """The number of grouped rows, for an annotation."""
+    return Coalesce(Subquery(rows.annotate(n=Count("pk")).values("n"), output_field=IntegerField()), 0)
+
+
 @admin.register(Recall)
 class RecallAdmin(EvidenceAdmin):
     """What was called back, how far it is fetched, and what is still to be decided."""
@@ -83,19 +89,29 @@ class RecallAdmin(EvidenceAdmin):
     readonly_fields = ("numbers", "its_remedies", "its_codes")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        return super().get_queryset(request)
+        mine = RecalledCode.objects.filter(recall=OuterRef("pk")).order_by().values("recall")
+        open_ones = Remedy.objects.filter(recall=OuterRef("pk"), kind=Remedy.Kind.OPEN).order_by().values("recall")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                called=_counted(mine),
+                there=_counted(mine.filter(code__state=Code.State.UPLOADED)),
+                undecided_ones=_counted(open_ones),
+            )
+        )
 
     @display(description="codes")
-    def called_back(self, recall: Recall) -> int:
-        return recall.codes.count()
+    def called_back(self, recall: Any) -> int:
+        return int(recall.called)
 
     @display(description="still at marketplaces")
-    def still_there(self, recall: Recall) -> int:
-        return recall.codes.filter(code__state=Code.State.UPLOADED).count()
+    def still_there(self, recall: Any) -> int:
+        return int(recall.there)
 
     @display(description="to be decided")
-    def undecided(self, recall: Recall) -> int:
-        return recall.remedies.filter(kind=Remedy.Kind.OPEN).count()
+    def undecided(self, recall: Any) -> int:
+        return int(recall.undecided_ones)
 
     @display(description="worth")
     def numbers(self, recall: Recall) -> str:

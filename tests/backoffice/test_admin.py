@@ -28,6 +28,7 @@ NOBODY_EDITS = (
 # What whoever may deliver, or see contacts, has to read on one page.
 SEEN_BY_WHO_NEEDS_IT = {
     "orders.Delivery": world.BUYER_FIELD, "orders.Order": world.CONTACT, "orders.PurchaseOrder": world.CONTACT,
+    "orders.Shipment": world.CONTACT,
 }  # fmt: skip
 
 

@@ -9,7 +9,24 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Purchase, Supplier, Upload, code_binding
+from backoffice.models import Run, RunItem
+from inventory.models import (
+    Batch,
+    Code,
+    CodeReveal,
+    Hold,
+    Movement,
+    Offer,
+    Pause,
+    Product,
+    Purchase,
+    QuantityRule,
+    Recall,
+    RecalledCode,
+    Supplier,
+    Upload,
+    code_binding,
+)
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 from orders.models import (
     Delivery,
@@ -20,8 +37,11 @@ from orders.models import (
     OrderReading,
     Poll,
     PurchaseOrder,
+    Remedy,
     Reservation,
     ReservationLine,
+    Shipment,
+    ShipmentItem,
 )
 
 CODE = "PLANTED-CODE-7Q2W-9E4R"
@@ -110,7 +130,8 @@ def order_row(number: int, offer: Offer) -> Order:
     )  # fmt: skip
     code = offer.product.codes.order_by("pk").first()
     Code.objects.filter(pk=code.pk).update(state="sent")
-    DeliveryItem.objects.create(delivery=delivery, code=code, sent_at=now)
+    item = DeliveryItem.objects.create(delivery=delivery, code=code, sent_at=now)
+    shelf_rows(number, order, offer, item)
     CodeReveal.objects.create(code=code, user="auditor", reason="The buyer says it does not work")
     OrderEvent.objects.create(order=order, kind="imported", text="Read for the first time: ready to ship.")
     OrderEvent.objects.create(order=order, kind="requested", level="warning", text="The marketplace asks for 2 units.")
@@ -145,6 +166,27 @@ def goods_rows(number: int, on: Account) -> None:
     )  # fmt: skip
     OrderReading.objects.create(account=on, external_id=f"{1800000000 + number}", state="due")
     Poll.objects.get_or_create(account=on, kind="orders")
+
+
+def shelf_rows(number: int, order: Order, offer: Offer, item: DeliveryItem) -> None:
+    """A run with a row, a movement, a rule, a pause, a recall with its buyer, and a parcel."""
+    user, _ = User.objects.get_or_create(username="boss", defaults={"is_staff": True})
+    run = Run.objects.create(
+        kind="inventory.offer_runs.Push", title=f"Push {number}", by=user, token=f"token-{number}", total=1,
+        ended_at=timezone.now(),
+    )  # fmt: skip
+    RunItem.objects.create(run=run, target=str(offer.pk), state="failed", text="It has no price yet.")
+    Movement.objects.create(product=offer.product, kind="received", on_hand=5, reference=f"INV-{number}", by="keeper")
+    QuantityRule.objects.create(offer=offer, buffer=1)
+    Pause.objects.create(level="offer", offer=offer, scope=f"offer {offer.pk}", by="boss", reason="Stolen keys")
+    recall = Recall.objects.create(reason="Stolen keys", by="boss")
+    RecalledCode.objects.create(recall=recall, code=item.code, was="sent")
+    Remedy.objects.create(recall=recall, item=item)
+    shipment = Shipment.objects.create(
+        account=order.account, order=order, external_id=f"S{number}", tracking_number=f"1Z{number:09}", carrier="ups",
+        contact={"ship_to": {"street": CONTACT}},
+    )  # fmt: skip
+    ShipmentItem.objects.create(shipment=shipment, name="Demo suit", wanted=1)
 
 
 def fill(rows: int = 3) -> Account:
