@@ -13,11 +13,14 @@ from django.utils import timezone
 from backoffice.crypto import EncryptedField
 from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
+from marketplaces.budget import Meter
 from marketplaces.http import Client, unsafe_address
 from marketplaces.types import CallRecord, Connection, Urgency
 
 # How long a row whose account is set up wrong waits before it tries whether that was mended.
 TROUBLE_PAUSE = timedelta(minutes=5)
+# Answers of a marketplace that is not well, whoever asks for what.
+DOWN = frozenset({500, 502, 503, 504, 507})
 
 
 class Account(models.Model):
@@ -105,10 +108,12 @@ class Account(models.Model):
 
     def service(self, *, is_patient: bool = False) -> MarketplaceService:
         """Open a line to the marketplace. A patient one waits for its budget, as a command may; a worker must not."""
-        connection = self.connection()
+        connection, meter = self.connection(), self._meter()
         client = Client(
             base_url=connection.base_url,
-            budget=self.take_budget,
+            budget=meter.take if meter else self._take_at_pace,
+            meter=meter,
+            hold_off=self.hold_off,
             record=self.record_call,
             secret_keys=self.service_class.secret_keys,
             secrets=[*connection.credentials.values(), *connection.webhook_secrets],
@@ -117,7 +122,18 @@ class Account(models.Model):
         )
         return self.service_class(connection, client)
 
-    def take_budget(self, requests: int, urgency: Urgency) -> float:
+    def _meter(self) -> Meter | None:
+        """What counts this client's calls, where the marketplace counts them over a window."""
+        service = self.service_class
+        if not service.budget_window:
+            return None
+        return Meter(self.pk, self.option("requests_per_minute"), service.budget_window, service.budget_kept)
+
+    def hold_off(self, seconds: float) -> None:
+        """Let all calls of this account wait: its marketplace asked to slow down."""
+        budget.hold_off(self.pk, seconds)
+
+    def _take_at_pace(self, requests: int, urgency: Urgency) -> float:
         return budget.take(
             self.pk,
             per_minute=self.option("requests_per_minute"),
@@ -127,7 +143,10 @@ class Account(models.Model):
         )
 
     def record_call(self, record: CallRecord) -> None:
-        """Keep a finished request; runs outside any transaction of the caller, so a rollback can't take it back."""
+        """Keep a finished request, and whether the marketplace was there; runs outside any transaction of the caller, so
+        that no rollback can take it back.
+        """
+        (budget.unavailable if record.error or record.status in DOWN else budget.available)(self.pk)
         ApiCall.objects.create(
             account=self,
             operation=record.operation,
@@ -173,12 +192,19 @@ class Account(models.Model):
 
 
 class Budget(models.Model):
-    """When all requests granted to an account are used up, in seconds since 1970; see marketplaces.budget."""
+    """What an account may send, and when: all times in seconds since 1970; see marketplaces.budget."""
 
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True)
     used_until = models.FloatField(default=0)
     # Until then a delivery waits for its requests, and everybody else waits for the delivery.
     wanted_until = models.FloatField(default=0)
+    # The calls of the last window and who waits for one; see marketplaces.window.
+    calls = models.TextField(default="", blank=True)
+    # Until then nothing is sent: the marketplace asked for it.
+    blocked_until = models.FloatField(default=0)
+    # Calls in a row without a sound answer, and when the next one may be tried that is no delivery.
+    failures = models.PositiveIntegerField(default=0)
+    probe_at = models.FloatField(default=0)
 
 
 class ApiCall(models.Model):

@@ -365,5 +365,6 @@ def resume(account: Account) -> int:
                 next_try_at=timezone.now(),
                 attempts=0,
             )
-            wake_all(rows)
+            # An account that was down has rows that were never tried, and a turn that was put off.
+            wake_all(mine.filter(state__in=[State.DUE, State.UNKNOWN]) if model.is_pumped else rows)
     return count
