@@ -102,6 +102,8 @@ class AccountAdmin(BaseAdmin):
 
     @display(description="webhook address")
     def address(self, account: Account) -> str:
+        if not account.service_class.calls_us():
+            return f"None: {account.service_class.label} sends nothing by itself, so it is asked for news every few minutes."
         return render_to_string("admin/copyable.html", {"text": account.hook_url})
 
     @display(description="supports")
@@ -143,10 +145,12 @@ class AccountAdmin(BaseAdmin):
         forget = ["forget_webhook_secrets"] if obj and obj.webhook_secrets else []
         options = [OPTION + field.name for field in service.options]
         hook = ("address",) if obj else ()
+        registered = ("registered_url",) if service.calls_us() else ()
+        secrets += ["webhook_secret", *forget] if service.calls_us() else []
         sets = [
             (None, {"fields": facts}),
-            ("Credentials", {"fields": (*secrets, "webhook_secret", *forget)}),
-            ("Addresses", {"fields": (*hook, "registered_url", "base_url")}),
+            ("Credentials", {"fields": secrets}),
+            ("Addresses", {"fields": (*hook, *registered, "base_url")}),
             ("Options", {"fields": options}),
         ]
         if obj is None:
@@ -166,7 +170,8 @@ class AccountAdmin(BaseAdmin):
             accounts.resume(obj)  # what was changed may have mended its trouble
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
-        text = f"{obj} is set up. Give the webhook address below to the marketplace, then check the connection."
+        give = "Give the webhook address below to the marketplace, then" if obj.service_class.calls_us() else "Now"
+        text = f"{obj} is set up. {give} check the connection."
         self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:marketplaces_account_change", args=[obj.pk]))
 

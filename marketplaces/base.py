@@ -70,7 +70,10 @@ class MarketplaceService:
     codes_per_call: ClassVar[int] = 100
     find_requests: ClassVar[int] = 1  # the most that find_offer takes
     codes_per_upload: ClassVar[int] = 1
-    offers_per_update: ClassVar[int] = 1  # more than one: update_offers takes so many
+    # More than one: update_offers takes so many. An account's line may take fewer than its class says.
+    offers_per_update: int = 1
+    # Fields of OfferContent that update_offers brings there; what else differs goes by update_offer, offer by offer.
+    bulk_fields: ClassVar[frozenset[str]] = frozenset()
     offers_per_feed: ClassVar[int] = 0
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
@@ -87,6 +90,11 @@ class MarketplaceService:
     def supports(cls, operation: str) -> bool:
         """Say whether this marketplace can do `operation`, a method's name."""
         return getattr(cls, operation) is not getattr(MarketplaceService, operation)
+
+    @classmethod
+    def calls_us(cls) -> bool:
+        """Say whether it sends us anything; one that does not has no use for our address and is asked for news instead."""
+        return cls.supports("verify")
 
     def plan(self, requests: int, urgency: Urgency) -> None:
         """Set aside `requests` of the account's budget for the calls that follow, or raise BudgetSpent.

@@ -169,6 +169,7 @@ class Client:
         is_write: bool = False,
         is_answer_secret: bool = False,
         read_seconds: float = READ_SECONDS,
+        connect_seconds: float = CONNECT_SECONDS,
     ) -> Answer:
         """Make one request and return its answer, whatever its status.
 
@@ -195,7 +196,7 @@ class Client:
                     url,
                     data=body,
                     headers=sent_headers,
-                    timeout=(CONNECT_SECONDS, read_seconds),
+                    timeout=(connect_seconds, read_seconds),
                     allow_redirects=False,
                 )
             )

@@ -66,7 +66,11 @@ class Command(ReportingCommand):
         }
         lines = [
             f'Account "{account}" of {account.service_class.label} is saved.',
-            f"Enter this webhook address at the marketplace: {account.hook_url}",
+            *(
+                [f"Enter this webhook address at the marketplace: {account.hook_url}"]
+                if account.service_class.calls_us()
+                else []
+            ),
             f'See whether it works: check_accounts "{account.name}"',
         ]
         return Report(data, lines)

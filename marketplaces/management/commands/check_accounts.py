@@ -46,7 +46,7 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "reachable": bool(health and health.reachable),
         "authenticated": bool(health and health.authenticated),
         "clock_off_seconds": health.clock_off_seconds if health else None,
-        "webhook_address": finding.account.registered_url or finding.account.hook_url,
+        "webhook_address": _address(finding.account),
         "details": list(health.details) if health else [],
         "problem": finding.problem,
     }
@@ -61,7 +61,12 @@ def _lines(finding: Finding) -> Iterator[str]:
             yield f"  clock: {health.clock_off_seconds:+.0f} s against the marketplace's"
         if not finding.problem:
             yield from (f"  {detail}" for detail in health.details)
-    yield f"  webhook address: {account.registered_url or account.hook_url}"
+    yield f"  webhook address: {_address(account) or 'none, since it sends nothing by itself'}"
+
+
+def _address(account: Account) -> str:
+    """Where the marketplace calls us; empty for one that does not."""
+    return (account.registered_url or account.hook_url) if account.service_class.calls_us() else ""
 
 
 def _yes(value: bool) -> str:

@@ -1,0 +1,227 @@
+"""Read what G-Commerce sent: its platform writes numbers as text, empty maps as lists, and lists as maps by id.
+
+Nothing here raises on any JSON: a value of the wrong type is None or empty (section 8 of the contract). Whatever comes out
+can be stored: no character that PostgreSQL refuses, no number that overflows its column.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from html import unescape
+from typing import Any
+
+from marketplaces.masking import MASK
+from marketplaces.types import Json
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = 253_402_300_799  # the end of the year 9999, in Unix seconds
+LARGEST_COUNT = 2**31 - 1
+LARGEST_AMOUNT = Decimal(10) ** 10
+MILLIONTH = Decimal("0.000001")
+MOST_DIGITS = 20
+LONGEST_ID = 100
+DEEPEST = 30
+
+# Keys whose values are personal or of a payment: masked in the call log and in the copy that is kept.
+PERSONAL = (
+    "firstname", "lastname", "company", "address", "address_2", "city", "county", "state", "state_descr", "country",
+    "country_descr", "zipcode", "phone", "email", "address_type",
+)  # fmt: skip
+SECRET_KEYS = frozenset(
+    {f"{whose}_{name}" for whose in ("b", "s") for name in PERSONAL}
+    | {"firstname", "lastname", "company", "email", "phone", "fax", "url", "notes", "details", "payment_info"}
+)
+
+FLAGS: Mapping[str, bool] = {
+    "Y": True, "YES": True, "TRUE": True, "1": True, "N": False, "NO": False, "FALSE": False, "0": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A list as it came: its rows, and how many there are on all pages where that is told."""
+
+    rows: Sequence[Json]
+    total: int | None
+
+
+# --- single values -----------------------------------------------------------------------------------------------
+
+
+def text(value: object) -> str:
+    """A text, or a whole number as its digits; null, absent and empty are alike."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
+        return str(value)
+    return clean(value).strip() if isinstance(value, str) else ""
+
+
+def ident(value: object) -> str:
+    """An id, as text whichever way it was written; never a float. What is too long to be one is none."""
+    found = text(value)
+    return found if len(found) <= LONGEST_ID else ""
+
+
+def letter(value: object) -> str:
+    """A status: one letter mostly, of any length, in capitals."""
+    return text(value).upper()
+
+
+def number(value: object) -> Decimal | None:
+    """A number, also written as text; exact, never through a binary float."""
+    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
+        return None
+    if isinstance(value, str) and len(value) > 40:
+        return None
+    try:
+        found = Decimal(value.strip() if isinstance(value, str) else value)
+    except InvalidOperation:
+        return None
+    return found if found.is_finite() and abs(found.adjusted()) < MOST_DIGITS else None
+
+
+def money(value: object) -> Decimal | None:
+    """An amount of money to six places; None when it can't be read, never 0."""
+    found = number(value)
+    if found is None or abs(found) >= LARGEST_AMOUNT:
+        return None
+    exponent = found.as_tuple().exponent
+    return found.quantize(MILLIONTH, ROUND_HALF_EVEN) if isinstance(exponent, int) and exponent < -6 else found
+
+
+def units(value: object) -> int | None:
+    """A quantity that can be sold or shipped: the whole part, and 0 for what is below it; stock may be "-3" or "1.50"."""
+    found = number(value)
+    return None if found is None else min(max(0, int(found)), LARGEST_COUNT)
+
+
+def whole(value: object) -> int | None:
+    """A count: a whole number from 0, also as text."""
+    found = number(value)
+    if found is None or not 0 <= found <= LARGEST_COUNT or found != found.to_integral_value():
+        return None
+    return int(found)
+
+
+def flag(value: object) -> bool | None:
+    """Yes or no in any of its forms; None for everything else."""
+    return value if isinstance(value, bool) else FLAGS.get(text(value).upper())
+
+
+def when(value: object) -> datetime | None:
+    """Unix seconds as an aware time in UTC; "0" and empty are no time."""
+    found = number(value)
+    return EPOCH + timedelta(seconds=int(found)) if found is not None and 0 < found <= LATEST else None
+
+
+def is_empty(value: object) -> bool:
+    """Say whether a value that was sent means none; maps that are empty come as lists."""
+    return value is None or value in ("", [], {})
+
+
+# --- maps and lists ----------------------------------------------------------------------------------------------
+
+
+def obj(value: object) -> Json:
+    """A map; the list that stands for an empty one is one, too."""
+    return value if isinstance(value, dict) else {}
+
+
+def rows(value: object, id_key: str = "") -> list[Json]:
+    """The objects of a list, or of a map by id, in their order. A row that lacks its `id_key` gets the map's key."""
+    if isinstance(value, dict):
+        found = [(text(key), row) for key, row in value.items() if isinstance(row, dict)]
+        return [row if not id_key or ident(row.get(id_key)) else {**row, id_key: key} for key, row in found]
+    return [row for row in value if isinstance(row, dict)] if isinstance(value, list) else []
+
+
+def quantities(value: object) -> dict[str, int]:
+    """Item id -> units. A map of numbers, or of objects with an `amount`; `[]` where there are none."""
+    if isinstance(value, list):
+        value = {ident(row.get("item_id")): row for row in rows(value)}
+    found = {}
+    for key, item in obj(value).items():
+        count = units(item.get("amount")) if isinstance(item, dict) else units(item)
+        if (item_id := ident(key)) and count is not None:
+            found[item_id] = count
+    return found
+
+
+def idents(value: object) -> list[str]:
+    """Ids as a list, as one number, or as text with commas between; each once."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, str):
+        value = value.split(",")
+    found = [ident(item) for item in (value if isinstance(value, list) else [value])]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def listed(payload: object, key: str, id_key: str) -> Rows | None:
+    """A list as it is answered: wrapped below `key`, or bare; a map by id in place of a list. None when it is neither."""
+    if isinstance(payload, list):
+        return Rows(rows(payload), None)
+    if not isinstance(payload, dict):
+        return None
+    if key in payload and (is_empty(payload[key]) or isinstance(payload[key], list | dict)):
+        return Rows(rows(payload[key], id_key), whole(obj(payload.get("params")).get("total_items")))
+    is_map = bool(payload) and all(isinstance(row, dict) and ident(row.get(id_key)) for row in payload.values())
+    return Rows(rows(payload, id_key), None) if is_map else None
+
+
+def images(payload: Json) -> list[str]:
+    """The addresses of a product's images, the main one first, the others by position."""
+    pairs = sorted(rows(payload.get("image_pairs"), "pair_id"), key=_position)
+    found = [_address(pair) for pair in (obj(payload.get("main_pair")), *pairs)]
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _position(pair: Json) -> int:
+    return whole(pair.get("position")) or 0
+
+
+def _address(pair: Json) -> str:
+    detailed = obj(pair.get("detailed"))
+    return text(detailed.get("image_path")) or text(detailed.get("http_image_path"))
+
+
+# --- texts -------------------------------------------------------------------------------------------------------
+
+
+def clean(value: str) -> str:
+    """Take out what no database stores: NUL, and halves of surrogate pairs."""
+    return value.replace("\x00", "").encode("utf-8", "replace").decode()
+
+
+def words_of(body: bytes) -> str:
+    """What a page says to people, without its tags, as far as it names the sender."""
+    page = body[:20_000].decode(errors="replace")
+    page = re.sub(r"<(script|style)\b.*?</\1\s*>", " ", page, flags=re.IGNORECASE | re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", clean(page))).split())[:500]
+
+
+def is_page(body: bytes, content_type: str) -> bool:
+    """Say whether a body is HTML: a login page, a notice of maintenance, a proxy's error."""
+    return "html" in content_type.lower() or body.lstrip()[:1] == b"<"
+
+
+# --- evidence ----------------------------------------------------------------------------------------------------
+
+
+def evidence(value: Any, depth: int = 0) -> Any:
+    """What they sent, fit to be kept as JSON: personal values masked, numbers plain, texts storable."""
+    if depth > DEEPEST:
+        return MASK
+    if isinstance(value, dict):
+        return {
+            clean(str(key)): MASK
+            if str(key).lower() in SECRET_KEYS and not is_empty(item)
+            else evidence(item, depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [evidence(item, depth + 1) for item in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    return clean(value) if isinstance(value, str) else value
