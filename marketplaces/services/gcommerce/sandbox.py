@@ -103,7 +103,9 @@ class Sandbox(sandbox.Sandbox):
 
     def answer(self, request: Request) -> Response:
         if request.path.startswith(sandbox.CONTROL):
-            return sandbox_pages.answer(self, request) or super().answer(request)
+            answered = super().answer(request)
+            is_page = answered.status == HTTPStatus.NOT_FOUND and request.method == "GET"
+            return (is_page and sandbox_pages.answer(self, request.path)) or answered
         request = dataclasses.replace(request, path=_below_the_root(request.path))
         op, handler, values = self._find(request)
         with self.lock:

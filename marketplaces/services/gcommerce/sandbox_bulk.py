@@ -161,9 +161,8 @@ class Bulk:
         product.free_shipping = item.get("free_shipping", "N")
         product.details = {key: str(item[key]) for key in FEED_DETAILS if key in item}
         addresses = [{"detailed": {"image_path": each}} for each in str(item.get("images", "")).split("///") if each]
-        if addresses:
-            products.set_images(product, {"main_pair": addresses[0], "image_pairs": addresses[1:]})
-        products.await_approval(product)
+        pairs = {"main_pair": addresses[0], "image_pairs": addresses[1:]} if addresses else {}
+        products.change(product, products.images(pairs))
         return product
 
     def _mail(self, feed: Json, state: str, text: str) -> None:

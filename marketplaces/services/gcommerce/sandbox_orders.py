@@ -176,13 +176,13 @@ class Orders:
     # --- operations ------------------------------------------------------------------------------------------
 
     def get(self, id: str) -> Order:
-        order = self.all.get(int(id)) if id.isascii() and id.isdigit() else None
+        order = self.all.get(int(id)) if id.isascii() and id.isdecimal() else None
         if order is None:
             raise Refusal(404, "", "There is no such order")
         return order
 
     def products_of(self, order_ids: Iterable[str]) -> set[int]:
-        orders = [self.all[int(id)] for id in order_ids if id.isdigit() and int(id) in self.all]
+        orders = [self.all[int(id)] for id in order_ids if id.isdecimal() and int(id) in self.all]
         return {item.product_id for order in orders for item in order.items.values()}
 
     @operation("GCO-10", "GET", "/orders")

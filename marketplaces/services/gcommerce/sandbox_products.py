@@ -139,7 +139,7 @@ class Products:
             raise Refusal(400, "", "The product field is required")
         changes = self._changes(document)
         product = self.add(str(document["product"]))
-        self._change(product, changes, document)
+        self.change(product, changes)
         return self._sandbox.created({"product_id": product.id})
 
     @operation("GCO-05", "GET", "/products/{id:[0-9]+}")
@@ -149,7 +149,7 @@ class Products:
     @operation("GCO-06", "PUT", "/products/{id:[0-9]+}")
     def update_product(self, request: Request, id: str) -> Json:
         product, document = self.get(id), self._sandbox.read_object(request)
-        self._change(product, self._changes(document), document)
+        self.change(product, self._changes(document))
         return {"product_id": product.id}
 
     @operation("GCO-07", "DELETE", "/products/{id:[0-9]+}")
@@ -201,7 +201,7 @@ class Products:
             changes["category_ids"] = category_ids(document["category_ids"])
         if "main_category" in document:
             changes["main_category"] = category_ids(document["main_category"])[0]
-        return changes
+        return changes | self.images(document)
 
     def money(self, value: Any, key: str) -> Decimal:
         """Read an amount, which loses its decimals by a switch; raises Refusal."""
@@ -212,28 +212,29 @@ class Products:
             else amount
         )
 
-    def _change(self, product: Product, changes: Json, document: Json) -> None:
+    def change(self, product: Product, changes: Json) -> None:
         for name, value in changes.items():
             setattr(product, name, value)
         if product.category_ids and product.main_category not in product.category_ids:
             product.main_category = product.category_ids[0]
-        self.set_images(product, document)
         self.await_approval(product)
 
-    def set_images(self, product: Product, document: Json) -> None:
-        """Replace the images whose key is there, whatever it holds; each one is downloaded first."""
+    def images(self, document: Json) -> Json:
+        """Fetch the images whose key is there, whatever it holds: they replace the old ones. Raises Refusal."""
+        found: Json = {}
         if "main_pair" in document:
             path = _image_path(document["main_pair"])
-            product.main_pair = self._pair(path, 0) if path else {}
+            found["main_pair"] = self._pair(path, 0) if path else {}
         if "image_pairs" in document:
             listed = document["image_pairs"] or []
-            entries = listed.values() if isinstance(listed, dict) else listed
+            entries = [*(listed.values() if isinstance(listed, dict) else listed if isinstance(listed, list) else ())]
             pairs = [
-                self._pair(path, int(entry.get("position") or place))
+                self._pair(path, int(number(entry.get("position") or place, "position")))
                 for place, entry in enumerate(entries, 1)
-                if isinstance(entry, dict) and (path := _image_path(entry))
+                if (path := _image_path(entry))
             ]
-            product.image_pairs = {pair["pair_id"]: pair for pair in pairs}
+            found["image_pairs"] = {pair["pair_id"]: pair for pair in pairs}
+        return found
 
     def _pair(self, path: str, position: int) -> Json:
         self._sandbox.busy_seconds += self._sandbox.switches.image_seconds

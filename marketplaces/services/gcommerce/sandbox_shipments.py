@@ -79,7 +79,7 @@ class Shipments:
     def create_shipment(self, request: Request) -> Response:
         document = self._sandbox.read_object(request)
         for key in ("order_id", "shipping_id"):
-            if not str(document.get(key) or "").isdigit():
+            if not str(document.get(key) or "").isdecimal():
                 raise Refusal(400, "", f"The {key} field is required")
         order = self._sandbox.orders.all.get(int(document["order_id"]))
         if order is None:
@@ -105,7 +105,7 @@ class Shipments:
         left = self.remaining(order)
         if not asked:
             return left
-        wanted = {int(key): _count(value) for key, value in asked.items() if key.isdigit()} if _is_map(asked) else {}
+        wanted = {int(key): _count(value) for key, value in asked.items() if key.isdecimal()} if _is_map(asked) else {}
         clamped = {item_id: min(count, left.get(item_id, 0)) for item_id, count in wanted.items()}
         return {item_id: count for item_id, count in clamped.items() if count > 0}
 
@@ -128,7 +128,7 @@ class Shipments:
         if "status" in document:
             _check_letter(str(document["status"]))
         moment = document.get("timestamp", shipment.timestamp)
-        if not str(moment).isdigit():
+        if not str(moment).isdecimal():
             raise Refusal(400, "", "The timestamp field is in Unix seconds")
         shipment.timestamp = int(moment)
         shipment.status = document.get("status", shipment.status)
@@ -211,4 +211,4 @@ def _is_map(value: Any) -> bool:
 
 
 def _count(value: Any) -> int:
-    return int(str(value)) if str(value).isdigit() else 0
+    return int(str(value)) if str(value).isdecimal() else 0

@@ -139,7 +139,9 @@ def test_people_see_the_log_and_the_mails_as_pages(market):
     assert log.headers["Content-Type"].startswith("text/html")
     assert len(control(market, "GET", "outbox")[1]["mails"]) == 3
     assert page(market, "log", remote="192.0.2.7").status == 403
+    assert page(market, "log", remote="").status == 403
     assert page(market, "nowhere").status == 404
+    assert "New order" in page(market, "").body.decode()
 
 
 def test_the_state_shows_what_was_not_there_at_the_start(market):

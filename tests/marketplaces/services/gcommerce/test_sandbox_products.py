@@ -107,6 +107,7 @@ def test_the_old_style_answers_200_everywhere(market):
         {"free_shipping": True},
         {"category_ids": [1]},
         {"main_category": "x"},
+        {"image_pairs": [{"position": "first", "detailed": {"image_path": "https://img.example.com/a.jpg"}}]},
     ],
     ids=str,
 )
