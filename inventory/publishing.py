@@ -1,6 +1,6 @@
 """Bring the marketplace's offer to what we want it to say."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from inventory import stock
+from inventory import stock, urgency
 from inventory.mirror import record_seen
 from inventory.models import Offer, StockChange, Upload
 from inventory.signals import stock_changed
@@ -26,8 +26,10 @@ ALWAYS_SENT = frozenset({"quantity"})  # a sale changes it there, so what we pus
 JOB_AGAIN = timedelta(minutes=15)  # the end of the job wakes the offer; this is for the case that nobody did
 
 
-def wanted(offer: Offer) -> OfferContent:
+def wanted(offer: Offer, units: Mapping[int, int] | None = None) -> OfferContent:
     """What the offer should say now; its quantity is never more than can be delivered.
+
+    Whoever asks for many offers has counted the `units` of their products together, as stock.sellable_of does.
 
     Raises PermanentError, naming what is missing, when it can't be said.
     """
@@ -39,7 +41,7 @@ def wanted(offer: Offer) -> OfferContent:
         external_product_id=offer.external_product_id,
         price=offer.price,
         currency=offer.currency,
-        quantity=wanted_quantity(offer),
+        quantity=wanted_quantity(offer, units),
         min_quantity=offer.min_quantity,
         low_stock_at=offer.low_stock_at,
         title=offer.title,
@@ -51,12 +53,12 @@ def wanted(offer: Offer) -> OfferContent:
     )
 
 
-def wanted_quantity(offer: Offer) -> int:
+def wanted_quantity(offer: Offer, units: Mapping[int, int] | None = None) -> int:
     """Units to show: the stock, at most the offer's own quantity, none while its sale is stopped."""
     if not offer.is_active or offer.account.sales_held or offer.product_id is None:
         return 0
-    units = stock.sellable(offer.product_id)
-    return units if offer.quantity is None else min(units, offer.quantity)
+    found = stock.sellable(offer.product_id) if units is None else units.get(offer.product_id, 0)
+    return found if offer.quantity is None else min(found, offer.quantity)
 
 
 def as_json(content: OfferContent) -> dict[str, Any]:
@@ -80,6 +82,7 @@ def request(offers: QuerySet[Offer]) -> int:
         pks = list(offers.values_list("pk", flat=True))
         marked = Offer.objects.filter(pk__in=pks)
         outgoing.mark_due(marked)
+        urgency.note(marked)
         outgoing.wake_all(marked)
     return len(pks)
 
@@ -122,11 +125,7 @@ def _push(offer: Offer) -> Again | None:
     try:
         remote = service.update_offer(offer.external_id, content, fields)
     except NotFound as error:
-        _gone(offer)
-        raise PermanentError(
-            f"Offer “{offer}” no longer exists there. To sell it again, press “Forget the offer id” and push it",
-            kind="not_found", operation=error.operation, status=error.status, request_id=error.request_id,
-        ) from error  # fmt: skip
+        raise gone(offer, error) from error
     return _sent(offer, content, remote)
 
 
@@ -201,9 +200,17 @@ def job_ended(job: Job) -> None:
         outgoing.try_again(waiting)
 
 
-def _gone(offer: Offer) -> None:
+def gone(offer: Offer, error: NotFound | None = None) -> PermanentError:
+    """Note that the offer is not there any more, and return what its row says about that."""
     offer.seen_status, offer.seen_at = OfferStatus.REMOVED, timezone.now()
     offer.save(update_fields=["seen_status", "seen_at"])
+    return PermanentError(
+        f"Offer “{offer}” no longer exists there. To sell it again, press “Forget the offer id” and push it",
+        kind="not_found",
+        operation=error.operation if error else "",
+        status=error.status if error else None,
+        request_id=error.request_id if error else "",
+    )
 
 
 def tell_offers(product_id: int) -> None:

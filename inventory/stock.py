@@ -10,7 +10,7 @@ that its offers follow. Quantities are units.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -280,6 +280,12 @@ def can_be_sold(codes: QuerySet[Code]) -> QuerySet[Code]:
 def sellable(product_id: int) -> int:
     """How many units a new buyer could have now."""
     return can_be_sold(Code.objects.filter(product_id=product_id)).count()
+
+
+def sellable_of(product_ids: Iterable[int]) -> Mapping[int, int]:
+    """How many units of each product a new buyer could have now; 0 for one that has none. One statement."""
+    codes = can_be_sold(Code.objects.filter(product_id__in=set(product_ids)))
+    return Counter(dict(codes.order_by().values_list("product_id").annotate(units=Count("pk"))))
 
 
 def count(product_id: int) -> dict[str, int]:

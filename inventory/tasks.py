@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import buying, pricing, publishing, stock, upload_steps, uploads
+from inventory import bulk_publishing, buying, pricing, publishing, stock, upload_steps, uploads
 from inventory.models import Offer, Purchase, StockChange, Upload
 from marketplaces import outgoing
 from marketplaces.exceptions import BudgetSpent, MarketplaceError, TemporaryError
@@ -19,6 +19,10 @@ SIMULATION_TRIES = 5
 
 def push_offer(pk: int) -> None:
     publishing.push(pk)
+
+
+def push_offers(pks: list[int]) -> None:
+    bulk_publishing.push_many(pks)
 
 
 def upload_code(pk: int) -> None:

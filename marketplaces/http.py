@@ -182,7 +182,7 @@ class Client:
         url = f"{self.base_url}{path}" + (f"?{urlencode(params)}" if params else "")
         if reason := unsafe_address(url, allow_local=self._allow_local):
             raise ConfigurationError(f"The base URL is refused: {reason}", kind="configuration", operation=operation)
-        self._use_granted(CONNECT_SECONDS + read_seconds)
+        self._use_granted(connect_seconds + read_seconds)
         self._secrets.update(secret_values(payload, self._secret_keys))
         self._secrets.update(secret_values(dict(form or {}), self._secret_keys))
 

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,6 +15,7 @@ from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
 from marketplaces.budget import Meter
 from marketplaces.http import Client, unsafe_address
+from marketplaces.rows import Outgoing as Outgoing, waiting_index as waiting_index
 from marketplaces.types import CallRecord, Connection, Urgency
 
 # How long a row whose account is set up wrong waits before it tries whether that was mended.
@@ -232,51 +233,6 @@ class ApiCall(models.Model):
         return f"{self.operation} at {self.started_at:%Y-%m-%d %H:%M:%S}"
 
 
-class Outgoing(models.Model):
-    """A row that has work to do with the outside; marketplaces.outgoing moves it through its life."""
-
-    class State(models.TextChoices):
-        DUE = "due", "due"
-        IN_FLIGHT = "in_flight", "in flight"
-        DONE = "done", "done"
-        UNKNOWN = "unknown", "outcome unknown"
-        NEEDS_ATTENTION = "needs_attention", "needs attention"
-
-    state = models.CharField(max_length=20, choices=State.choices, default=State.DONE)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_try_at = models.DateTimeField(null=True, blank=True)
-    in_flight_since = models.DateTimeField(null=True, blank=True)
-    asked_again = models.BooleanField(default=False, editable=False)
-    # A call may have been made without an answer. Only a recorded outcome clears it, no wish and no person.
-    outcome_unknown = models.BooleanField(default=False, editable=False)
-    failure = models.CharField(max_length=40, blank=True)
-    last_error = models.TextField(blank=True)
-
-    # Dotted path of the task that takes this row's primary key and does its work.
-    task: ClassVar[str]
-    # Rows that come in thousands are worked off an account at a time by marketplaces.pump, not by a wake-up each.
-    is_pumped: ClassVar[bool] = False
-    # Dotted path of the task that takes a list of primary keys of one account, where one request does many rows.
-    batch_task: ClassVar[str] = ""
-    # Every such row belongs to one account: a foreign key, or a property that follows one.
-    account: Any
-    # Set at the claim: an earlier call may have been made, so look before repeating it.
-    must_look: bool = False
-
-    class Meta:
-        abstract = True
-
-    @classmethod
-    def per_batch(cls, account: Account) -> int:
-        """How many rows of this account one request does; 1 means that each is worked off by itself."""
-        return 1
-
-
-def waiting_index(name: str) -> models.Index:
-    """The index by which the sweep finds what waits; it holds open rows only, so it stays small."""
-    return models.Index(fields=["next_try_at"], name=name, condition=~Q(state__in=["done", "needs_attention"]))
-
-
 class WebhookEvent(Outgoing):
     """A verified call as it came in: evidence first, work second."""
 
@@ -324,6 +280,10 @@ class Pump(models.Model):
     kind = models.CharField(max_length=60)
     leased_until = models.DateTimeField(null=True)
     planned_at = models.DateTimeField(null=True)
+    # Of rows that are collected: since when, when the last batch went, and the last one that went before others.
+    collecting_since = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    urgent_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "kind"], name="one_pump_per_account_and_kind")]
