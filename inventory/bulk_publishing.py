@@ -5,12 +5,15 @@ sent again. A batch that is refused for one of its rows goes on in halves, a req
 that it can be stopped, and goes on where it was when a worker dies.
 """
 
+import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -32,6 +35,9 @@ SINGLES_SECONDS = 5.0
 UNCONFIRMED = "unconfirmed"
 # A batch is refused as a whole because of what is in it.
 REFUSED = "invalid"
+_SAVE = """
+UPDATE inventory_offer SET pushed = %s, pushed_quantity = %s, pushed_at = %s, urgency = %s, lot = %s WHERE id = %s
+"""
 NOTHING: tuple[object, ...] = ("", None, {}, [], 0, 1, True)  # what an offer says that nobody ever set
 
 
@@ -82,7 +88,7 @@ def _goes_singly(offer: Offer, service: MarketplaceService) -> bool:
 
 def _has_text(offer: Offer, service: MarketplaceService) -> bool:
     try:
-        return bool(_left(offer, publishing.wanted(offer, {}), service))
+        return bool(_left(offer, publishing.as_json(publishing.wanted(offer, {})), service))
     except PermanentError:
         return True
 
@@ -160,10 +166,11 @@ def _arrived(offer: Offer, content: OfferContent, fields: frozenset[str], servic
     """Note that the offer says what was sent; what a bulk update does not take goes by itself."""
     _note(offer, content, fields)
     offer.lot = ""
-    if _left(offer, content, service):
+    said = publishing.as_json(content)
+    if _left(offer, said, service):
         offer.urgency = Offer.Change.TEXT
         return Again(timezone.now(), "Its price and quantity arrived; the rest goes by itself.")
-    offer.pushed = publishing.as_json(content)
+    offer.pushed = said
     return None
 
 
@@ -175,7 +182,21 @@ def _note(offer: Offer, content: OfferContent, fields: frozenset[str]) -> None:
 
 
 def _save(offers: Sequence[Offer]) -> None:
-    Offer.objects.bulk_update(offers, ["pushed", "pushed_quantity", "pushed_at", "urgency", "lot"], batch_size=1000)
+    """Write down what arrived; as one piece of work for the database, since Django's own takes a second for a thousand."""
+    values = [
+        (
+            json.dumps(offer.pushed),
+            offer.pushed_quantity,
+            connection.ops.adapt_datetimefield_value(offer.pushed_at),
+            offer.urgency,
+            offer.lot,
+            offer.pk,
+        )
+        for offer in offers
+    ]
+    if values:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(_SAVE, values)
 
 
 def _fields(offer: Offer, content: OfferContent, service: MarketplaceService) -> frozenset[str]:
@@ -185,10 +206,10 @@ def _fields(offer: Offer, content: OfferContent, service: MarketplaceService) ->
     return frozenset(changed) & service.bulk_fields | publishing.ALWAYS_SENT
 
 
-def _left(offer: Offer, content: OfferContent, service: MarketplaceService) -> set[str]:
+def _left(offer: Offer, said: Mapping[str, Any], service: MarketplaceService) -> set[str]:
     """What differs and no bulk update takes. What was never pushed is compared with what was seen there."""
     left = set()
-    for name, value in publishing.as_json(content).items():
+    for name, value in said.items():
         if name in service.bulk_fields or name == "external_product_id":
             continue
         if name in offer.pushed:

@@ -1,7 +1,6 @@
 """Bring the marketplace's offer to what we want it to say."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -67,7 +66,7 @@ def as_json(content: OfferContent) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
-    return {name: plain(value) for name, value in asdict(content).items()}
+    return {name: plain(value) for name, value in vars(content).items()}
 
 
 def differences(offer: Offer) -> dict[str, tuple[Any, Any]]:

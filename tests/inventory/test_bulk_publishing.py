@@ -203,18 +203,16 @@ def test_an_offer_that_is_gone_is_marked_and_no_other_suffers(goods):
 
 
 def test_a_thousand_offers_take_as_many_statements_as_ten(goods):
-    few, many = shelf(goods, 10), shelf(goods, 1000)
     counts = []
-    for offers in (few, many):
-        with CaptureQueriesContext(
-            connection,
-        ) as asked:
+    for offers in (shelf(goods, 1), shelf(goods, 10), shelf(goods, 1000)):
+        with CaptureQueriesContext(connection) as asked:
             change(offers, price=Decimal("6.00"))
         with CaptureQueriesContext(connection) as pushed:
             assert bulk_publishing.push_many([offer.pk for offer in offers]) == len(offers)
         counts.append((len(asked), len(pushed)))
-    assert counts[0] == counts[1]
-    assert sum(counts[1]) < 60
+    # The first one pays for what is remembered from then on, such as that the account works.
+    assert counts[1] == counts[2]
+    assert sum(counts[2]) < 50
 
 
 def test_a_refused_plan_claims_nothing_and_costs_no_statement_a_row(goods):
@@ -228,16 +226,20 @@ def test_a_refused_plan_claims_nothing_and_costs_no_statement_a_row(goods):
     assert set(Offer.objects.values_list("state", "attempts")) == {(State.DUE, 0)}
 
 
-def test_ten_thousand_changes_are_ten_requests_and_done_within_two_minutes(goods):
-    """GCO-T06, GCO-T28 and the plan of section 12: two of ten requests are kept for what people wait for."""
-    offers = shelf(goods, 10_000)
-    mine = Offer.objects.all()
-    mine.update(price=Decimal("6.00"), quantity=3)
-    publishing.request(mine)
-    goods.advance(70)
+def test_ten_full_batches_are_ten_requests_and_done_a_minute_later():
+    """GCO-T06, GCO-T28 and the plan of section 12: two of ten requests are kept for what people wait for.
 
-    assert sent(goods) == sent(goods, "GCO-08") == 10
-    assert [len(rows) for rows in bodies(goods)] == [1000] * 10
-    assert not Offer.objects.exclude(state=State.DONE).exists()
-    assert {there(goods, offer) for offer in offers} == {(Decimal(6), 3)}
-    assert not [call for call in goods.sandbox.calls if call["status"] == 429]
+    With batches of 100; ten thousand, with processes and the clock on the wall, are in bench_push.
+    """
+    with open_market(bulk_size=100) as goods:
+        offers = shelf(goods, 1000)
+        change(offers, price=Decimal("6.00"), quantity=3)
+        goods.advance(1)
+        assert sent(goods) == 8
+        goods.advance(62)
+
+        assert sent(goods) == sent(goods, "GCO-08") == 10
+        assert [len(rows) for rows in bodies(goods)] == [100] * 10
+        assert not Offer.objects.exclude(state=State.DONE).exists()
+        assert {there(goods, offer) for offer in offers} == {(Decimal(6), 3)}
+        assert not [call for call in goods.sandbox.calls if call["status"] == 429]
