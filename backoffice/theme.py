@@ -43,6 +43,7 @@ NAVIGATION = [
         "items": [
             _page("Products", "inventory_2", "inventory.product"),
             _page("Offers", "sell", "inventory.offer"),
+            _page("Feeds", "list_alt_add", "inventory.feed"),
             _page("Codes", "key", "inventory.code"),
             _page("Uploaded codes", "cloud_upload", "inventory.upload"),
             _page("Purchases", "shopping_cart", "inventory.purchase"),

@@ -5,7 +5,6 @@ sent again. A batch that is refused for one of its rows goes on in halves, a req
 that it can be stopped, and goes on where it was when a worker dies.
 """
 
-import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -13,10 +12,10 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from backoffice.rows import update_each
 from inventory import publishing, stock
 from inventory.models import Offer
 from marketplaces import outgoing
@@ -35,9 +34,6 @@ SINGLES_SECONDS = 5.0
 UNCONFIRMED = "unconfirmed"
 # A batch is refused as a whole because of what is in it.
 REFUSED = "invalid"
-_SAVE = """
-UPDATE inventory_offer SET pushed = %s, pushed_quantity = %s, pushed_at = %s, urgency = %s, lot = %s WHERE id = %s
-"""
 NOTHING: tuple[object, ...] = ("", None, {}, [], 0, 1, True)  # what an offer says that nobody ever set
 
 
@@ -182,21 +178,7 @@ def _note(offer: Offer, content: OfferContent, fields: frozenset[str]) -> None:
 
 
 def _save(offers: Sequence[Offer]) -> None:
-    """Write down what arrived; as one piece of work for the database, since Django's own takes a second for a thousand."""
-    values = [
-        (
-            json.dumps(offer.pushed),
-            offer.pushed_quantity,
-            connection.ops.adapt_datetimefield_value(offer.pushed_at),
-            offer.urgency,
-            offer.lot,
-            offer.pk,
-        )
-        for offer in offers
-    ]
-    if values:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(_SAVE, values)
+    update_each(offers, ["pushed", "pushed_quantity", "pushed_at", "urgency", "lot"])
 
 
 def _fields(offer: Offer, content: OfferContent, service: MarketplaceService) -> frozenset[str]:

@@ -13,7 +13,7 @@ from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import OUTGOING, answer, badge, plain, price, short
-from inventory import pricing, publishing
+from inventory import feeds, pricing, publishing
 from inventory.models import Offer, Upload
 from inventory.upload_admin import OfferUploads
 
@@ -31,7 +31,7 @@ class OfferAdmin(OfferUploads):
     )  # fmt: skip
     list_filter = (
         ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), ("seen_status", ChoicesDropdownFilter),
-        ("product", AutocompleteSelectFilter), "is_active",
+        ("product", AutocompleteSelectFilter), "is_active", ("feed", RelatedDropdownFilter),
     )  # fmt: skip
     list_select_related = ("account", "product")
     search_fields = ("external_id__startswith", "external_product_id__startswith", "product__sku__startswith")
@@ -54,7 +54,16 @@ class OfferAdmin(OfferUploads):
         ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
         ("Seen", {"fields": ("seen_status", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen")}),
     )  # fmt: skip
-    actions = ("push", "take_off_sale", "put_on_sale", "ask_earnings", "upload_codes", "take_codes_back", "forget_id")
+    actions = (
+        "push",
+        "feed",
+        "take_off_sale",
+        "put_on_sale",
+        "ask_earnings",
+        "upload_codes",
+        "take_codes_back",
+        "forget_id",
+    )
     buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back", "forget_id")
     page_only = ("forget_id",)
 
@@ -104,6 +113,17 @@ class OfferAdmin(OfferUploads):
     def push(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
         count = publishing.request(queryset.exclude(product=None))
         self.tell(request, count, "{rows} being pushed; “seen” shows the result. One without a product is left alone.")
+
+    @admin.action(description="Create as a list", permissions=["change"])
+    def feed(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
+        made = feeds.request(queryset, by=request.user.get_username())
+        count = sum(feed.size for feed in made)
+        text = (
+            "{rows} on their way in a list; “Feeds” shows how far it is. Others are there, or may be, or share a code."
+        )
+        self.tell(
+            request, count, text if count else "None is new, with a code of its own, on a marketplace that takes lists."
+        )
 
     @admin.action(description="Forget the offer id", permissions=["change"])
     def forget_id(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from backoffice.rows import update_each
 from inventory import stock, urgency
 from inventory.mirror import record_seen
 from inventory.models import Offer, StockChange, Upload
@@ -22,6 +23,7 @@ from marketplaces.types import OfferContent, OfferStatus, RemoteOffer, Urgency
 
 State = Offer.State
 ALWAYS_SENT = frozenset({"quantity"})  # a sale changes it there, so what we pushed last proves nothing
+FEED_AGAIN = timedelta(hours=1)
 JOB_AGAIN = timedelta(minutes=15)  # the end of the job wakes the offer; this is for the case that nobody did
 
 
@@ -115,6 +117,8 @@ def _push(offer: Offer) -> Again | None:
             return None
     service = offer.account.service()
     if not offer.external_id:
+        if offer.feed is not None and offer.feed.ended_at is None:
+            return Again(timezone.now() + FEED_AGAIN, f"It is being made by {offer.feed}.")
         # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
         service.plan(1 + (service.find_requests if offer.must_look else 0), Urgency.PRICE)
         return _create(offer, service)
@@ -162,6 +166,11 @@ def _sent(offer: Offer, content: OfferContent, remote: RemoteOffer) -> Again | N
     _arrived(offer)
     record_seen(offer, remote)
     return None
+
+
+def note_pushing(offers: Sequence[Offer]) -> None:
+    """Write down what is on its way, for offers that left together."""
+    update_each(offers, ["pushing", "pushed_at"])
 
 
 def _look(offer: Offer, service: MarketplaceService) -> None:

@@ -75,6 +75,8 @@ class MarketplaceService:
     # Fields of OfferContent that update_offers brings there; what else differs goes by update_offer, offer by offer.
     bulk_fields: ClassVar[frozenset[str]] = frozenset()
     offers_per_feed: ClassVar[int] = 0
+    # An offer's external_product_id is a code of ours that should name one offer there; where two have it, it names none.
+    offers_by_code: ClassVar[bool] = False
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
     # Words of this marketplace's pages that tell people what to do where it has no such operation.

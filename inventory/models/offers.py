@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from inventory.models.feeds import Feed
 from inventory.models.stock import CURRENCY_HELP, Code, Product
 from marketplaces.models import Account, Job, Outgoing, waiting_index
 from marketplaces.types import OfferStatus
@@ -78,6 +79,7 @@ class Offer(Outgoing):
     # What is on its way while the marketplace still works on it, and the job that says when it has arrived.
     pushing = models.JSONField(default=dict, blank=True, editable=False)
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, editable=False, related_name="offers")
+    feed = models.ForeignKey(Feed, models.SET_NULL, null=True, blank=True, editable=False, related_name="offers")
     pushed = models.JSONField(default=dict, blank=True, editable=False)
     pushed_quantity = models.PositiveIntegerField(null=True, blank=True, editable=False)
     pushed_at = models.DateTimeField(null=True, blank=True, editable=False)
