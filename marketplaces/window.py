@@ -25,6 +25,9 @@ SHORTEST_WAIT = 0.05
 # No call takes longer; what a slot says beyond that was written by a clock that was wrong.
 LONGEST_CALL = 300.0
 
+# A want of so many requests says that its class has just been served and may go on.
+HINT = 0
+
 PLANNED, SENT, OVER = "planned", "sent", "over"
 
 
@@ -94,11 +97,13 @@ class Window:
         if self._is_capped(now, mine):
             orders = self._orders()
             wait = max(wait, self._until_free(now, orders, len(orders) + requests - ORDERS_SHARE))
-        first = [want for want in self.wants if want is not mine and self._goes_first(now, want, mine)]
+        is_roomy = len(self.slots) + requests <= most // 2
+        first = [want for want in self.wants if want is not mine and self._goes_first(now, want, mine, is_roomy)]
         self.wants = [want for want in self.wants if want is not mine]
         if not wait and not first:
             until = now + PLANNED_SECONDS
             self.slots += [Slot(holder, urgency, PLANNED, until) for _ in range(requests)]
+            self._hint(now, urgency)
             return 0.0
         ends = [want.at + SHORTEST_WAIT if want.at > now else want.at + GRACE for want in first]
         mine.at = max([now + wait, now + SHORTEST_WAIT, *ends])
@@ -143,9 +148,19 @@ class Window:
         ends = sorted(min(slot.until, now + self.seconds + 1) for slot in slots)
         return max(ends[min(needed, len(ends)) - 1] - now, SHORTEST_WAIT)
 
-    def _goes_first(self, now: float, other: Want, mine: Want) -> bool:
+    def _hint(self, now: float, urgency: Urgency) -> None:
+        """Expect another call of this class for a moment: work of many calls makes them one after the other, and what is
+        less urgent would slip in between.
+        """
+        self.wants = [want for want in self.wants if (want.urgency, want.requests) != (urgency, HINT)]
+        if urgency != Urgency.DELIVERY:
+            self.wants.append(Want(urgency, HINT, since=now, at=now))
+
+    def _goes_first(self, now: float, other: Want, mine: Want, is_roomy: bool) -> bool:
         if not other.is_expected(now) or other.rank(now) > mine.rank(now) or self._is_capped(now, other):
             return False
+        if other.requests == HINT:
+            return not is_roomy and other.rank(now)[0] < mine.rank(now)[0]
         # Large work lets small work of its class pass, for one window: then it goes first, or it would never go.
         is_alike = other.rank(now)[0] == mine.rank(now)[0] and other.requests > mine.requests
         return not (is_alike and now - other.since < self.seconds)
@@ -155,7 +170,7 @@ class Window:
         if want.urgency != Urgency.ORDERS or not self._orders():
             return False
         others = any(other.urgency != Urgency.ORDERS and other.is_expected(now) for other in self.wants)
-        return others and len(self._orders()) + want.requests > ORDERS_SHARE
+        return others and len(self._orders()) + max(want.requests, 1) > ORDERS_SHARE
 
     def _orders(self) -> list[Slot]:
         return [slot for slot in self.slots if slot.urgency == Urgency.ORDERS]

@@ -195,3 +195,17 @@ def test_more_than_a_window_holds_is_granted_as_far_as_it_fits():
     market = Market()
     assert market.take(Urgency.PRICE, 50) == 0.0
     assert len(market.opened().slots) == LIMIT - KEPT
+
+
+def test_nothing_less_urgent_slips_in_between_the_calls_of_long_work():
+    """Ten batches, one after the other, beside readers that never rest: done a minute after they began."""
+    market, pushed = Market(), []
+    due = [(START, number) for number in range(5)]
+    while len(pushed) < 10:
+        market.now, number = heapq.heappop(due)
+        wait = market.call(Urgency.CATALOGUE if number else Urgency.PRICE, holder=f"w{number}")
+        if not wait and not number:
+            pushed.append(market.now)
+        heapq.heappush(due, (market.now + (min(wait, 1.0) or 2.0), number))
+    assert pushed[-1] - START < 80
+    assert market.most_in_a_window() <= LIMIT
