@@ -28,6 +28,9 @@ LONGEST_CALL = 300.0
 # A want of so many requests says that its class has just been served and may go on.
 HINT = 0
 
+# One work in two degrees: its own hint must not hold it up.
+PUSHES = (Urgency.STOCK, Urgency.PRICE)
+
 PLANNED, SENT, OVER = "planned", "sent", "over"
 
 
@@ -160,6 +163,8 @@ class Window:
         if not other.is_expected(now) or other.rank(now) > mine.rank(now) or self._is_capped(now, other):
             return False
         if other.requests == HINT:
+            if other.urgency in PUSHES and mine.urgency in PUSHES:
+                return False
             return not is_roomy and other.rank(now)[0] < mine.rank(now)[0]
         # Large work lets small work of its class pass, for one window: then it goes first, or it would never go.
         is_alike = other.rank(now)[0] == mine.rank(now)[0] and other.requests > mine.requests
