@@ -188,11 +188,12 @@ class RunAdmin(EvidenceAdmin):
 
 def _may_look(request: HttpRequest) -> bool:
     """Who started a run may follow it; who may view runs sees the pages all the same. Whose are shown is another matter."""
-    if not hasattr(request, "may_look_at_runs"):
+    known = vars(request)  # it is asked several times a page
+    if "may_look_at_runs" not in known:
         user = request.user
         is_theirs = user.is_active and user.is_staff and Run.objects.filter(by=user.pk).exists()
-        request.may_look_at_runs = user.has_perm("backoffice.view_run") or is_theirs  # type: ignore[attr-defined]
-    return bool(request.may_look_at_runs)
+        known["may_look_at_runs"] = user.has_perm("backoffice.view_run") or is_theirs
+    return bool(known["may_look_at_runs"])
 
 
 def _figures(run: Run) -> dict[str, Any]:

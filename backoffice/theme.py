@@ -48,6 +48,7 @@ NAVIGATION = [
             _page("Offers", "sell", "inventory.offer"),
             _page("Quantity rules", "tune", "inventory.quantityrule"),
             _page("Pauses", "pause_circle", "inventory.pause"),
+            _page("Feeds", "list_alt_add", "inventory.feed"),
             _page("Codes", "key", "inventory.code"),
             _page("Uploaded codes", "cloud_upload", "inventory.upload"),
             _page("Purchases", "shopping_cart", "inventory.purchase"),

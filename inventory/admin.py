@@ -27,6 +27,7 @@ from inventory import (
     buying_admin,  # noqa: F401  (registers its pages)
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
+    feed_admin,  # noqa: F401  (registers its pages)
     offer_admin,  # noqa: F401  (registers its pages)
     product_admin,  # noqa: F401  (registers its pages)
     stock,

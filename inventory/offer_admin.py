@@ -13,7 +13,7 @@ from unfold.decorators import display
 from backoffice import money
 from backoffice.admin import OUTGOING, answer, badge, plain, price, short
 from backoffice.run_admin import BulkRuns
-from inventory import pricing, publishing
+from inventory import feeds, pricing, publishing
 from inventory.models import Offer, Upload
 from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
@@ -34,7 +34,7 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     )  # fmt: skip
     list_filter = (
         ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), ("seen_status", ChoicesDropdownFilter),
-        ("product", AutocompleteSelectFilter), "is_active",
+        ("product", AutocompleteSelectFilter), "is_active", ("feed", RelatedDropdownFilter),
     )  # fmt: skip
     list_select_related = ("account", "product")
     search_fields = ("external_id__startswith", "external_product_id__startswith", "product__sku__startswith")
@@ -62,7 +62,7 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     )  # fmt: skip
     run_kinds = KINDS
     actions = (
-        "push", "ask_earnings", "upload_codes", "take_codes_back", "forget_id", "pause_sales", "resume_sales", *NEEDS,
+        "push", "feed", "ask_earnings", "upload_codes", "take_codes_back", "forget_id", "pause_sales", "resume_sales", *NEEDS,
     )  # fmt: skip
     buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back")
     page_only = ("push", "forget_id", "pause_sales", "resume_sales", *NEEDS)
@@ -118,6 +118,17 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     def push(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
         count = publishing.request(queryset.exclude(product=None))
         self.tell(request, count, "{rows} being pushed; “seen” shows the result. One without a product is left alone.")
+
+    @admin.action(description="Create as a list", permissions=["change"])
+    def feed(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
+        made = feeds.request(queryset, by=request.user.get_username())
+        count = sum(feed.size for feed in made)
+        text = (
+            "{rows} on their way in a list; “Feeds” shows how far it is. Others are there, or may be, or share a code."
+        )
+        self.tell(
+            request, count, text if count else "None is new, with a code of its own, on a marketplace that takes lists."
+        )
 
     @admin.action(description="Forget the offer id", permissions=["change"])
     def forget_id(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:

@@ -1,7 +1,6 @@
 """Bring the marketplace's offer to what we want it to say."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,9 +9,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from inventory import removal, shelves, stock
+from backoffice.rows import update_each
+from inventory import removal, shelves, urgency
 from inventory.mirror import record_seen
 from inventory.models import Offer, StockChange, Upload
+from inventory.shelves import Place, Shelves
 from inventory.signals import stock_changed
 from marketplaces import jobs, outgoing
 from marketplaces.base import MarketplaceService
@@ -23,24 +24,28 @@ from marketplaces.types import OfferContent, OfferStatus, RemoteOffer, Urgency
 
 State = Offer.State
 ALWAYS_SENT = frozenset({"quantity"})  # a sale changes it there, so what we pushed last proves nothing
+FEED_AGAIN = timedelta(hours=1)
 JOB_AGAIN = timedelta(minutes=15)  # the end of the job wakes the offer; this is for the case that nobody did
 
 
-def wanted(offer: Offer) -> OfferContent:
+def wanted(offer: Offer, found: Shelves | None = None) -> OfferContent:
     """What the offer should say now; its quantity is never more than can be delivered.
 
-    A marketplace that takes no prices needs none. Raises PermanentError, naming what is missing, when it can't be said.
+    Whoever asks for many offers has read their shelves together. A marketplace that takes no prices needs none. Raises
+    PermanentError, naming what is missing, when it can't be said.
     """
     needs_price = "price" in offer.account.service_class.offer_fields
     if needs_price and (offer.price is None or not offer.currency):
         raise PermanentError(
             f"Offer “{offer}” has no price. Give it a price and a currency, then push it", kind="invalid"
         )
+    place = Place.of(offer)
+    known = shelves.read([place]) if found is None else found
     return OfferContent(
         external_product_id=offer.external_product_id,
         price=Decimal(0) if offer.price is None else offer.price,
         currency=offer.currency,
-        quantity=wanted_quantity(offer),
+        quantity=wanted_quantity(offer, known),
         min_quantity=offer.min_quantity,
         low_stock_at=offer.low_stock_at,
         title=offer.title,
@@ -48,16 +53,16 @@ def wanted(offer: Offer) -> OfferContent:
         offer_type=offer.offer_type,
         visibility=offer.visibility,
         attributes=offer.attributes,
-        is_for_sale=offer.is_active and shelves.pause_of(offer) is None,
+        is_for_sale=offer.is_active and known.pause(place) is None,
     )
 
 
-def wanted_quantity(offer: Offer) -> int:
+def wanted_quantity(offer: Offer, found: Shelves | None = None) -> int:
     """Units to show: what the rules say of the stock, at most the offer's own quantity, none while its sale is stopped."""
     if not offer.is_active or offer.product_id is None:
         return 0
-    found, place = shelves.shelf(offer)
-    return found.shown(place, stock.sellable(offer.product_id), offer.quantity)
+    place = Place.of(offer)
+    return (shelves.read([place]) if found is None else found).shown(place, offer.quantity)
 
 
 def as_json(content: OfferContent) -> dict[str, Any]:
@@ -66,7 +71,7 @@ def as_json(content: OfferContent) -> dict[str, Any]:
     def plain(value: Any) -> Any:
         return f"{value.normalize():f}" if isinstance(value, Decimal) else value
 
-    return {name: plain(value) for name, value in asdict(content).items()}
+    return {name: plain(value) for name, value in vars(content).items()}
 
 
 def differences(offer: Offer) -> dict[str, tuple[Any, Any]]:
@@ -85,6 +90,7 @@ def request(offers: QuerySet[Offer]) -> int:
         pks = list(offers.values_list("pk", flat=True))
         marked = Offer.objects.filter(pk__in=pks)
         outgoing.mark_due(marked)
+        urgency.note(marked)
         outgoing.wake_all(marked)
     return len(pks)
 
@@ -121,6 +127,8 @@ def _push(offer: Offer) -> Again | None:
             return None
     service = offer.account.service()
     if not offer.external_id:
+        if offer.feed is not None and offer.feed.ended_at is None:
+            return Again(timezone.now() + FEED_AGAIN, f"It is being made by {offer.feed}.")
         # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
         service.plan(1 + (service.find_requests if offer.must_look else 0), Urgency.PRICE)
         return _create(offer, service)
@@ -130,11 +138,7 @@ def _push(offer: Offer) -> Again | None:
     try:
         remote = service.update_offer(offer.external_id, content, fields)
     except NotFound as error:
-        _gone(offer)
-        raise PermanentError(
-            f"Offer “{offer}” no longer exists there. To sell it again, press “Forget the offer id” and push it",
-            kind="not_found", operation=error.operation, status=error.status, request_id=error.request_id,
-        ) from error  # fmt: skip
+        raise gone(offer, error) from error
     return _sent(offer, content, remote)
 
 
@@ -174,6 +178,11 @@ def _sent(offer: Offer, content: OfferContent, remote: RemoteOffer) -> Again | N
     return None
 
 
+def note_pushing(offers: Sequence[Offer]) -> None:
+    """Write down what is on its way, for offers that left together."""
+    update_each(offers, ["pushing", "pushed_at"])
+
+
 def _look(offer: Offer, service: MarketplaceService) -> None:
     """Note what the marketplace shows after its job, which told nothing of the offer itself."""
     try:
@@ -209,9 +218,17 @@ def job_ended(job: Job) -> None:
         outgoing.try_again(waiting)
 
 
-def _gone(offer: Offer) -> None:
+def gone(offer: Offer, error: NotFound | None = None) -> PermanentError:
+    """Note that the offer is not there any more, and return what its row says about that."""
     offer.seen_status, offer.seen_at = OfferStatus.REMOVED, timezone.now()
     offer.save(update_fields=["seen_status", "seen_at"])
+    return PermanentError(
+        f"Offer “{offer}” no longer exists there. To sell it again, press “Forget the offer id” and push it",
+        kind="not_found",
+        operation=error.operation if error else "",
+        status=error.status if error else None,
+        request_id=error.request_id if error else "",
+    )
 
 
 def tell_offers(product_id: int) -> None:

@@ -1,12 +1,13 @@
 """How many units an offer shows, and whether it may show any: rules and pauses of many offers, read together."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
 
+from inventory import stock
 from inventory.models import Offer, Pause, QuantityRule
 
 Level = Pause.Level
@@ -67,10 +68,11 @@ COLUMNS = tuple(Numbers.__dataclass_fields__)
 
 @dataclass(frozen=True)
 class Shelves:
-    """Rules and pauses of some offers as they are now."""
+    """Rules, pauses and stock of some offers as they are now."""
 
-    rules: dict[tuple[str, Any], QuantityRule] = field(default_factory=dict)
-    pauses: dict[str, Pause] = field(default_factory=dict)
+    rules: Mapping[tuple[str, Any], QuantityRule] = field(default_factory=dict)
+    pauses: Mapping[str, Pause] = field(default_factory=dict)
+    units: Mapping[int, int] = field(default_factory=dict)  # that can be sold, by product
 
     def pause(self, place: Place) -> Pause | None:
         """The pause that stops the offer, the widest of several."""
@@ -87,18 +89,18 @@ class Shelves:
         }
         return Numbers(**said)
 
-    def shown(self, place: Place, units: int, at_most: int | None = None) -> int:
-        """Units that the offer may show of `units` that could be sold; none while it is paused."""
+    def shown(self, place: Place, at_most: int | None = None) -> int:
+        """Units that the offer may show, `at_most` being its own limit; none while it is paused."""
+        units = 0 if place.product is None else self.units.get(place.product, 0)
         return 0 if self.pause(place) else self.numbers(place).shown(units, at_most)
 
 
 def read(places: Iterable[Place]) -> Shelves:
-    """Read rules and pauses of all these offers in two statements."""
+    """Read rules, pauses and stock of all these offers in four statements."""
     known = list(places)
     if not known:
         return Shelves()
-    wide = {scope for place in known for scope in place.scopes}
-    pauses = Pause.objects.filter(ended_at=None, scope__in=wide)
+    pauses = _pauses({scope for place in known for scope in place.scopes})
     products = {place.product for place in known if place.product is not None}
     mine = Q(offer__in=[place.offer for place in known]) | Q(product__in=products)
     rules = QuantityRule.objects.filter(mine | Q(account__in={place.account for place in known}))
@@ -108,15 +110,14 @@ def read(places: Iterable[Place]) -> Shelves:
         for scope in QuantityRule.SCOPES
         if getattr(rule, f"{scope}_id") is not None
     }
-    return Shelves(by_key, {pause.scope: pause for pause in pauses})
+    return Shelves(by_key, pauses, stock.sellable_of(products))
 
 
-def shelf(offer: Offer) -> tuple[Shelves, Place]:
-    """The same for one offer."""
-    place = Place.of(offer)
-    return read([place]), place
+def _pauses(scopes: Collection[str]) -> dict[str, Pause]:
+    return {pause.scope: pause for pause in Pause.objects.filter(ended_at=None, scope__in=scopes)}
 
 
 def pause_of(offer: Offer) -> Pause | None:
-    shelves, place = shelf(offer)
-    return shelves.pause(place)
+    """The pause that stops one offer."""
+    place = Place.of(offer)
+    return Shelves(pauses=_pauses(place.scopes)).pause(place)

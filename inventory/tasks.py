@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import buying, pricing, publishing, stock, upload_steps, uploads
-from inventory.models import Offer, Purchase, StockChange, Upload
+from inventory import bulk_publishing, buying, feeds, pricing, publishing, stock, upload_steps, uploads
+from inventory.models import Feed, Offer, Purchase, StockChange, Upload
 from marketplaces import outgoing
 from marketplaces.exceptions import BudgetSpent, MarketplaceError, TemporaryError
 
@@ -19,6 +19,14 @@ SIMULATION_TRIES = 5
 
 def push_offer(pk: int) -> None:
     publishing.push(pk)
+
+
+def push_offers(pks: list[int]) -> None:
+    bulk_publishing.push_many(pks)
+
+
+def advance_feed(pk: int) -> None:
+    feeds.advance(pk)
 
 
 def upload_code(pk: int) -> None:
@@ -59,5 +67,6 @@ def sweep() -> None:
         queue.enqueue("inventory.tasks.stock_changed", product_id)
     uploads.watch(now)
     outgoing.sweep(Offer)
+    outgoing.sweep(Feed)
     outgoing.sweep(Upload)
     outgoing.sweep(Purchase)

@@ -78,6 +78,8 @@ class MarketplaceService:
     # Fields of OfferContent that can be sent; what is not among them is never wanted there, nor compared.
     offer_fields: ClassVar[frozenset[str]] = frozenset(field.name for field in fields(OfferContent))
     offers_per_feed: ClassVar[int] = 0
+    # An offer's external_product_id is a code of ours that should name one offer there; where two have it, it names none.
+    offers_by_code: ClassVar[bool] = False
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
     # How often its lists are read for news, in seconds; by kind: orders, shipments, purchase_orders.

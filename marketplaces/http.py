@@ -9,7 +9,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol
 from urllib.parse import urlencode, urlsplit
@@ -30,6 +32,9 @@ LARGEST_ANSWER = 50 * 1024 * 1024  # bytes, unpacked
 LONGEST_NUMBER = 30  # digits before or after the point
 # Longest that a command which may wait (never a worker) waits for the budget in one go.
 PATIENCE_SECONDS = 120
+# Too many requests in a minute, and in an hour: the seconds to wait when the answer does not say.
+SLOW_DOWN: Mapping[int, Callable[[float], float]] = {429: lambda now: 60.0, 509: lambda now: 3600 - now % 3600}
+LONGEST_WAIT = 3600.0
 
 # How the client calls a connection that was never made: nobody listens, or the host has no address.
 NO_CONNECTION = ("NewConnectionError", "NameResolutionError")
@@ -91,6 +96,16 @@ class Budget(Protocol):
         """Grant the requests and return 0, or grant nothing and return the seconds to wait."""
 
 
+class Meter(Protocol):
+    """Follows calls from their beginning to their end, where the marketplace counts those of the last minute."""
+
+    def begin(self, lasts: float) -> bool:
+        """Use one of the granted requests, for a call of at most `lasts` seconds; False when none is granted any more."""
+
+    def end(self) -> None:
+        """Note that the call is over, whatever came of it."""
+
+
 class Client:
     """Makes an account's requests within its budget and keeps a masked record of each."""
 
@@ -104,6 +119,8 @@ class Client:
         secrets: Collection[str] = (),
         allow_local: bool = False,
         is_patient: bool = False,
+        meter: Meter | None = None,
+        hold_off: Callable[[float], None] | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._budget = budget
@@ -112,6 +129,8 @@ class Client:
         self._secrets = set(secrets)
         self._allow_local = allow_local
         self._is_patient = is_patient
+        self._meter = meter
+        self._hold_off = hold_off
         self._granted = 0
         self.urgency = Urgency.CATALOGUE
 
@@ -167,9 +186,7 @@ class Client:
         url = f"{self.base_url}{path}" + (f"?{urlencode(params)}" if params else "")
         if reason := unsafe_address(url, allow_local=self._allow_local):
             raise ConfigurationError(f"The base URL is refused: {reason}", kind="configuration", operation=operation)
-        if not self._granted:
-            self.plan(1, self.urgency)
-        self._granted -= 1
+        self._use_granted(connect_seconds + read_seconds)
         self._secrets.update(secret_values(payload, self._secret_keys))
         self._secrets.update(secret_values(dict(form or {}), self._secret_keys))
 
@@ -192,6 +209,7 @@ class Client:
             error = type(caught).__name__
             raise self._broken(caught, operation, is_write) from caught
         finally:
+            self._ended(answer)
             self._record(
                 CallRecord(
                     operation=operation,
@@ -207,6 +225,31 @@ class Client:
                 )
             )
         return answer
+
+    def hold_off(self, seconds: float) -> None:
+        """Let all calls of the account wait so long, as the marketplace asked for by other means than the status 429."""
+        if self._hold_off:
+            self._hold_off(seconds)
+
+    def _use_granted(self, lasts: float) -> None:
+        if not self._granted:
+            self.plan(1, self.urgency)
+        # What was granted long ago is no longer ours, and the marketplace may have asked everybody to wait since.
+        while self._meter and not self._meter.begin(lasts):
+            self._granted = 0
+            self.plan(1, self.urgency)
+        self._granted -= 1
+
+    def _ended(self, answer: Answer | None) -> None:
+        if self._meter:
+            self._meter.end()
+        if answer is None or answer.status not in SLOW_DOWN:
+            return
+        wait = seconds_to_wait(answer.headers)
+        if wait is None and self._meter:
+            wait = SLOW_DOWN[answer.status](time.time())
+        if wait is not None:
+            self.hold_off(wait)
 
     def _broken(
         self, error: requests.RequestException, operation: str, is_write: bool
@@ -240,6 +283,19 @@ class Client:
             return self._shown(answer.json)
         # What is not JSON can't be masked by its keys, so only as much is kept as names the sender.
         return _storable(self.scrub(answer.body[:500].decode(errors="replace"))) if answer.body else ""
+
+
+def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer's Retry-After asks us to wait, at most an hour; None when it does not say."""
+    value = headers.get("retry-after", "").strip()
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return min(float(value), LONGEST_WAIT)
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max(at.timestamp() - time.time(), 0.0), LONGEST_WAIT)
 
 
 def _body(

@@ -2,7 +2,7 @@
 
 import uuid
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -13,12 +13,16 @@ from django.utils import timezone
 from backoffice.crypto import CannotOpen, EncryptedField
 from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
+from marketplaces.budget import Meter
 from marketplaces.exceptions import ConfigurationError
 from marketplaces.http import Client, unsafe_address
+from marketplaces.rows import Outgoing as Outgoing, waiting_index as waiting_index
 from marketplaces.types import CallRecord, Connection, Urgency
 
 # How long a row whose account is set up wrong waits before it tries whether that was mended.
 TROUBLE_PAUSE = timedelta(minutes=5)
+# Answers of a marketplace that is not well, whoever asks for what.
+DOWN = frozenset({500, 502, 503, 504, 507})
 
 
 class Account(models.Model):
@@ -123,9 +127,12 @@ class Account(models.Model):
         except CannotOpen as error:
             text = f'Account "{self.name}": its credentials can\'t be opened. {error.advice}'
             raise ConfigurationError(text, kind="configuration") from error
+        meter = self._meter()
         client = Client(
             base_url=connection.base_url,
-            budget=self.take_budget,
+            budget=meter.take if meter else self._take_at_pace,
+            meter=meter,
+            hold_off=self.hold_off,
             record=self.record_call,
             secret_keys=self.service_class.secret_keys,
             secrets=[*connection.credentials.values(), *connection.webhook_secrets],
@@ -134,7 +141,18 @@ class Account(models.Model):
         )
         return self.service_class(connection, client)
 
-    def take_budget(self, requests: int, urgency: Urgency) -> float:
+    def _meter(self) -> Meter | None:
+        """What counts this client's calls, where the marketplace counts them over a window."""
+        service = self.service_class
+        if not service.budget_window:
+            return None
+        return Meter(self.pk, self.option("requests_per_minute"), service.budget_window, service.budget_kept)
+
+    def hold_off(self, seconds: float) -> None:
+        """Let all calls of this account wait: its marketplace asked to slow down."""
+        budget.hold_off(self.pk, seconds)
+
+    def _take_at_pace(self, requests: int, urgency: Urgency) -> float:
         return budget.take(
             self.pk,
             per_minute=self.option("requests_per_minute"),
@@ -144,7 +162,10 @@ class Account(models.Model):
         )
 
     def record_call(self, record: CallRecord) -> None:
-        """Keep a finished request; runs outside any transaction of the caller, so a rollback can't take it back."""
+        """Keep a finished request, and whether the marketplace was there; runs outside any transaction of the caller, so
+        that no rollback can take it back.
+        """
+        (budget.unavailable if record.error or record.status in DOWN else budget.available)(self.pk)
         ApiCall.objects.create(
             account=self,
             operation=record.operation,
@@ -190,12 +211,19 @@ class Account(models.Model):
 
 
 class Budget(models.Model):
-    """When all requests granted to an account are used up, in seconds since 1970; see marketplaces.budget."""
+    """What an account may send, and when: all times in seconds since 1970; see marketplaces.budget."""
 
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True)
     used_until = models.FloatField(default=0)
     # Until then a delivery waits for its requests, and everybody else waits for the delivery.
     wanted_until = models.FloatField(default=0)
+    # The calls of the last window and who waits for one; see marketplaces.window.
+    calls = models.TextField(default="", blank=True)
+    # Until then nothing is sent: the marketplace asked for it.
+    blocked_until = models.FloatField(default=0)
+    # Calls in a row without a sound answer, and when the next one may be tried that is no delivery.
+    failures = models.PositiveIntegerField(default=0)
+    probe_at = models.FloatField(default=0)
 
 
 class ApiCall(models.Model):
@@ -221,51 +249,6 @@ class ApiCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} at {self.started_at:%Y-%m-%d %H:%M:%S}"
-
-
-class Outgoing(models.Model):
-    """A row that has work to do with the outside; marketplaces.outgoing moves it through its life."""
-
-    class State(models.TextChoices):
-        DUE = "due", "due"
-        IN_FLIGHT = "in_flight", "in flight"
-        DONE = "done", "done"
-        UNKNOWN = "unknown", "outcome unknown"
-        NEEDS_ATTENTION = "needs_attention", "needs attention"
-
-    state = models.CharField(max_length=20, choices=State.choices, default=State.DONE)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    next_try_at = models.DateTimeField(null=True, blank=True)
-    in_flight_since = models.DateTimeField(null=True, blank=True)
-    asked_again = models.BooleanField(default=False, editable=False)
-    # A call may have been made without an answer. Only a recorded outcome clears it, no wish and no person.
-    outcome_unknown = models.BooleanField(default=False, editable=False)
-    failure = models.CharField(max_length=40, blank=True)
-    last_error = models.TextField(blank=True)
-
-    # Dotted path of the task that takes this row's primary key and does its work.
-    task: ClassVar[str]
-    # Rows that come in thousands are worked off an account at a time by marketplaces.pump, not by a wake-up each.
-    is_pumped: ClassVar[bool] = False
-    # Dotted path of the task that takes a list of primary keys of one account, where one request does many rows.
-    batch_task: ClassVar[str] = ""
-    # Every such row belongs to one account: a foreign key, or a property that follows one.
-    account: Any
-    # Set at the claim: an earlier call may have been made, so look before repeating it.
-    must_look: bool = False
-
-    class Meta:
-        abstract = True
-
-    @classmethod
-    def per_batch(cls, account: Account) -> int:
-        """How many rows of this account one request does; 1 means that each is worked off by itself."""
-        return 1
-
-
-def waiting_index(name: str) -> models.Index:
-    """The index by which the sweep finds what waits; it holds open rows only, so it stays small."""
-    return models.Index(fields=["next_try_at"], name=name, condition=~Q(state__in=["done", "needs_attention"]))
 
 
 class WebhookEvent(Outgoing):
@@ -316,6 +299,10 @@ class Pump(models.Model):
     kind = models.CharField(max_length=60)
     leased_until = models.DateTimeField(null=True)
     planned_at = models.DateTimeField(null=True)
+    # Of rows that are collected: since when, when the last batch went, and the last one that went before others.
+    collecting_since = models.DateTimeField(null=True)
+    sent_at = models.DateTimeField(null=True)
+    urgent_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "kind"], name="one_pump_per_account_and_kind")]

@@ -103,21 +103,16 @@ def run_many(model: type[Row], pks: Sequence[object], work: Callable[[list[Row]]
     try:
         results = work(rows)
     except Exception as error:
-        for row in rows:
-            failed(row, error)
+        _record_all(rows, error)
         return len(rows)
-    done = [row for row in rows if row.pk in results and results[row.pk] is None]
-    _record_done(model, done)
+    silent = UnknownOutcome("The answer says nothing of it", kind="unavailable")
+    alike: dict[object, tuple[Result, list[Row]]] = {}
     for row in rows:
-        match results.get(row.pk, UnknownOutcome("The answer says nothing of it", kind="unavailable")):
-            case None:
-                pass
-            case Exception() as problem:
-                failed(row, problem)
-            case outcome:
-                succeeded(row, outcome)
-    if done and done[0].account.works():
-        resume(done[0].account)
+        result = results.get(row.pk, silent)
+        key = (type(result), str(result), getattr(result, "kind", "")) if isinstance(result, Exception) else result
+        alike.setdefault(key, (result, []))[1].append(row)
+    for result, together in alike.values():
+        _record_all(together, result)
     return len(rows)
 
 
@@ -163,20 +158,64 @@ def claim(model: type[Row], pk: object) -> Row | None:
 
 def succeeded(row: Outgoing, outcome: Outcome = None) -> None:
     """Record that the work is done, or when it goes on. A row that was asked for again meanwhile stays due."""
-    match outcome:
-        case Again(at=at, because=because, is_unknown=is_unknown):
-            state = State.UNKNOWN if is_unknown else State.DUE
-            _record(row, state, next_try_at=at, last_error=because, outcome_unknown=is_unknown)
-        case Done(because=because, failure=failure):
-            _record(row, State.DONE, failure=failure, last_error=because)
-        case None:
-            _record(row, State.DONE)
+    _record([row], _verdict(outcome))
     if row.account.works():
         resume(row.account)
 
 
 def failed(row: Outgoing, error: Exception) -> None:
     """Record a failure with its reason and its next try, or hand the row to a person."""
+    _tell_account(row, error)
+    _record([row], _failure(row, error))
+
+
+def _record_all(rows: Sequence[Outgoing], result: Result) -> None:
+    """Record the same outcome of rows that were claimed together, in a statement or two instead of some for each."""
+    if not isinstance(result, Exception):
+        _record(rows, _verdict(result))
+        if rows[0].account.works():
+            resume(rows[0].account)
+        return
+    _tell_account(rows[0], result)
+    alike: dict[tuple[int, bool], list[Outgoing]] = {}
+    for row in rows:
+        alike.setdefault((row.attempts, row.must_look), []).append(row)
+    for together in alike.values():
+        _record(together, _failure(together[0], result))
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    """What is written down about a row whose try is over."""
+
+    state: str
+    next_try_at: datetime | None = None
+    attempts: int = 0
+    failure: str = ""
+    last_error: str = ""
+    outcome_unknown: bool = False
+
+
+def _verdict(outcome: Outcome) -> _Verdict:
+    match outcome:
+        case Again(at=at, because=because, is_unknown=is_unknown):
+            state = State.UNKNOWN if is_unknown else State.DUE
+            return _Verdict(state, at, last_error=because, outcome_unknown=is_unknown)
+        case Done(because=because, failure=failure):
+            return _Verdict(State.DONE, failure=failure, last_error=because)
+    return _Verdict(State.DONE)
+
+
+def _tell_account(row: Outgoing, error: Exception) -> None:
+    if isinstance(error, ConfigurationError) and error.kind != "permission":
+        row.account.has_trouble(str(error))
+    if getattr(error, "kind", "") == UNAVAILABLE:
+        row.account.is_failing()
+    if not isinstance(error, MarketplaceError):
+        log.error("%s %s failed", row._meta.label, row.pk, exc_info=error)
+
+
+def _failure(row: Outgoing, error: Exception) -> _Verdict:
     attempts, most, outcome_unknown = row.attempts, MAX_ATTEMPTS, row.must_look
     gives_up = False
     match error:
@@ -186,7 +225,6 @@ def failed(row: Outgoing, error: Exception) -> None:
             gives_up = True  # it may be this object alone that we may not touch: others go on
         case ConfigurationError():
             attempts -= 1
-            row.account.has_trouble(str(error))
         case UnknownOutcome():
             outcome_unknown = True
         case PermanentError():
@@ -195,20 +233,16 @@ def failed(row: Outgoing, error: Exception) -> None:
             pass
         case _:
             most, outcome_unknown = MAX_SURPRISES, True
-            log.exception("%s %s failed", row._meta.label, row.pk)
-    if getattr(error, "kind", "") == UNAVAILABLE:
-        row.account.is_failing()
     state = State.UNKNOWN if outcome_unknown else State.DUE
     next_try_at: datetime | None = timezone.now() + pause(row.attempts, error)
     if gives_up or attempts >= most:
         state, next_try_at = State.NEEDS_ATTENTION, None
     # Only our own errors are known to hold no secret; of others the log has the traceback, the row just the name.
     is_ours = isinstance(error, MarketplaceError)
-    _record(
-        row,
+    return _Verdict(
         state,
-        next_try_at=next_try_at,
-        attempts=attempts,
+        next_try_at,
+        attempts,
         failure=getattr(error, "kind", "") or type(error).__name__,
         last_error=str(error) if is_ours else f"{type(error).__name__}; see the log",
         outcome_unknown=outcome_unknown,
@@ -227,52 +261,30 @@ def pause(attempts: int, error: Exception) -> timedelta:
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 
-def _record(
-    row: Outgoing,
-    state: str,
-    *,
-    next_try_at: datetime | None = None,
-    attempts: int = 0,
-    failure: str = "",
-    last_error: str = "",
-    outcome_unknown: bool = False,
-) -> None:
+def _record(rows: Sequence[Outgoing], verdict: _Verdict) -> None:
     # in_flight_since is the fence: a worker that was believed dead must not overwrite who took its place.
-    mine = type(row)._default_manager.filter(pk=row.pk, state=State.IN_FLIGHT, in_flight_since=row.in_flight_since)
-    with transaction.atomic():
-        mine.update(
-            state=Case(When(asked_again=True, then=Value(_if_asked_again(state))), default=Value(state)),
-            next_try_at=Case(When(asked_again=True, then=Value(timezone.now())), default=Value(next_try_at)),
-            attempts=attempts,
-            failure=failure,
-            last_error=last_error,
-            outcome_unknown=outcome_unknown,
-            in_flight_since=None,
-            asked_again=False,
-        )
-        # Only these: a sealed column of the row would be opened, and may not open.
-        row.refresh_from_db(fields=OWN_FIELDS)
-        if not row.is_pumped:  # the pump plans its own next turn
-            wake(row)
-
-
-def _record_done(model: type[Row], rows: Sequence[Row]) -> None:
-    """Record that rows which were claimed together are done, in one statement."""
-    if not rows:
-        return
+    model, state = type(rows[0]), verdict.state
     mine = model._default_manager.filter(
         pk__in=[row.pk for row in rows], state=State.IN_FLIGHT, in_flight_since=rows[0].in_flight_since
     )
-    mine.update(
-        state=Case(When(asked_again=True, then=Value(State.DUE.value)), default=Value(State.DONE.value)),
-        next_try_at=Case(When(asked_again=True, then=Value(timezone.now())), default=Value(None)),
-        attempts=0,
-        failure="",
-        last_error="",
-        outcome_unknown=False,
-        in_flight_since=None,
-        asked_again=False,
-    )
+    with transaction.atomic():
+        mine.update(
+            state=Case(When(asked_again=True, then=Value(_if_asked_again(state))), default=Value(state)),
+            next_try_at=Case(When(asked_again=True, then=Value(timezone.now())), default=Value(verdict.next_try_at)),
+            attempts=verdict.attempts,
+            failure=verdict.failure,
+            last_error=verdict.last_error,
+            outcome_unknown=verdict.outcome_unknown,
+            in_flight_since=None,
+            asked_again=False,
+        )
+        if model.is_pumped and len(rows) > 1:
+            return  # the pump plans its own next turn, and nobody looks at rows of a batch
+        for row in rows:
+            # Only these: a sealed column of the row would be opened, and may not open.
+            row.refresh_from_db(fields=OWN_FIELDS)
+            if not row.is_pumped:
+                wake(row)
 
 
 def _if_asked_again(state: str) -> str:
@@ -357,8 +369,8 @@ def waiting(model: type[Row]) -> QuerySet[Row]:
 
 
 def waiting_of(model: type[Row], account: Account) -> QuerySet[Row]:
-    """The same for one account, in the order in which they are due."""
-    return waiting(model).filter(Q(("account", account))).order_by("next_try_at")
+    """The same for one account, in the order in which they are worked off."""
+    return waiting(model).filter(Q(("account", account))).order_by(*model.goes_by)
 
 
 def resume(account: Account) -> int:
@@ -379,5 +391,6 @@ def resume(account: Account) -> int:
                 next_try_at=timezone.now(),
                 attempts=0,
             )
-            wake_all(rows)
+            # An account that was down has rows that were never tried, and a turn that was put off.
+            wake_all(mine.filter(state__in=[State.DUE, State.UNKNOWN]) if model.is_pumped else rows)
     return count

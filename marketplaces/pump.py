@@ -9,11 +9,12 @@ import time
 from datetime import datetime, timedelta
 
 from django.apps import apps
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from marketplaces import outgoing
+from marketplaces.exceptions import BudgetSpent
 from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing, Pump
 
 # A turn is short, so that a worker is free for a delivery soon whatever else is going on.
@@ -60,17 +61,45 @@ def _work(model: type[Outgoing], account: Account) -> tuple[int, datetime]:
     run, done, over = import_string(model.batch_task if size > 1 else model.task), 0, time.monotonic() + TURN_SECONDS
     mine = outgoing.waiting_of(model, account)
     while time.monotonic() < over:
-        is_due = Q(next_try_at=None) | Q(next_try_at__lte=timezone.now())
-        pks = list(mine.filter(is_due).values_list("pk", flat=True)[:size])
+        due = mine.filter(Q(next_try_at=None) | Q(next_try_at__lte=timezone.now()))
+        pks = list(due.values_list("pk", flat=True)[:size])
         if not pks:
             break
-        run(pks if size > 1 else pks[0])
+        if size > 1:
+            if not_before := _collected(model, account, due, is_full=len(pks) == size):
+                return done, not_before
+            try:
+                run(pks)
+            except BudgetSpent as error:  # before any row was claimed
+                return done, timezone.now() + timedelta(seconds=error.retry_after or 1)
+            _pump(model, account).update(sent_at=timezone.now(), collecting_since=None)
+        else:
+            run(pks[0])
         done += len(pks)
         # What had no budget says when there is some; nothing else of the account has any before.
         short = model._default_manager.filter(pk__in=pks, failure=outgoing.BUDGET, next_try_at__isnull=False)
         if not_before := short.values_list("next_try_at", flat=True).first():
             return done, not_before
     return done, timezone.now()
+
+
+def _collected(model: type[Outgoing], account: Account, due: QuerySet[Outgoing], *, is_full: bool) -> datetime | None:
+    """When the batch may go, where its rows are still collected; None when it may go now."""
+    seconds = timedelta(seconds=model.collects(account))
+    if not seconds or is_full or due.filter(model.hurries).exists():
+        return None
+    now, pump = timezone.now(), _pump(model, account).get()
+    ready_at = now if pump.sent_at is None else pump.sent_at + seconds
+    if not due.filter(model.urgent).exists():
+        if pump.collecting_since is None:
+            pump.collecting_since = now
+            pump.save(update_fields=["collecting_since"])
+        ready_at = max(ready_at, pump.collecting_since + seconds)
+    return ready_at if ready_at > now else None
+
+
+def _pump(model: type[Outgoing], account: Account) -> QuerySet[Pump]:
+    return Pump.objects.filter(account=account, kind=model._meta.label_lower)
 
 
 def plan(model: type[Outgoing], account: Account, not_before: datetime | None = None) -> None:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from inventory.models.feeds import Feed
 from inventory.models.stock import CURRENCY_HELP, Code, Product
 from marketplaces.models import Account, Job, Outgoing, waiting_index
 from marketplaces.types import OfferStatus
@@ -15,8 +16,22 @@ from marketplaces.types import OfferStatus
 class Offer(Outgoing):
     """A product on an account's shelf: what we want it to say, what we last sent, what was last seen there."""
 
+    class Change(models.IntegerChoices):
+        """What differs most from what is shown there; the lower goes first."""
+
+        SOLD_OUT = 0, "sold out"
+        FEWER = 1, "fewer units"
+        MORE = 2, "more units"
+        PRICE = 3, "price, or new"
+        TEXT = 4, "text"
+
     task = "inventory.tasks.push_offer"
+    batch_task = "inventory.tasks.push_offers"
     is_pumped = True
+    goes_by = ("urgency", "next_try_at")
+    # Whoever buys what is not there any more is disappointed; who looks for a refused row has its batches already.
+    urgent = Q(urgency__lte=Change.FEWER)
+    hurries = ~Q(lot="")
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="offers")
     product = models.ForeignKey(
@@ -62,9 +77,13 @@ class Offer(Outgoing):
         max_length=300, blank=True, editable=False, help_text="Why the marketplace itself took it off sale."
     )
 
+    urgency = models.PositiveSmallIntegerField("change", choices=Change.choices, default=Change.TEXT, editable=False)
+    # Rows of a batch that was refused go on in halves, each under a name of its own, until the refused one is alone.
+    lot = models.CharField(max_length=12, blank=True, editable=False)
     # What is on its way while the marketplace still works on it, and the job that says when it has arrived.
     pushing = models.JSONField(default=dict, blank=True, editable=False)
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, editable=False, related_name="offers")
+    feed = models.ForeignKey(Feed, models.SET_NULL, null=True, blank=True, editable=False, related_name="offers")
     pushed = models.JSONField(default=dict, blank=True, editable=False)
     pushed_quantity = models.PositiveIntegerField(null=True, blank=True, editable=False)
     pushed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -86,10 +105,24 @@ class Offer(Outgoing):
         indexes = [
             waiting_index("offer_waiting"),
             models.Index(
-                fields=["account", "next_try_at"], name="offer_to_push", condition=Q(state__in=["due", "unknown"])
+                fields=["account", "urgency", "next_try_at"],
+                name="offer_to_push",
+                condition=Q(state__in=["due", "unknown"]),
             ),
             models.Index(fields=["state", "account"]),
         ]
+
+    @classmethod
+    def per_batch(cls, account: Account) -> int:
+        """How many offers one request of this account changes."""
+        if account.service_class.offers_per_update == 1:
+            return 1
+        return account.service().offers_per_update
+
+    @classmethod
+    def collects(cls, account: Account) -> float:
+        """Seconds for which changes are collected: where requests are counted, one must not be spent on each."""
+        return account.service_class.budget_window
 
     def __str__(self) -> str:
         return self.external_id or f"new offer of {self.product or self.external_product_id}"

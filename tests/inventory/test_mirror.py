@@ -1,15 +1,19 @@
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import mirror
-from inventory.models import Offer
+from inventory.models import Feed, Offer
 from marketplaces.exceptions import MarketplaceError
 from marketplaces.models import ApiCall
 from marketplaces.sandbox_faults import Fault
 from marketplaces.services.g2g.sandbox_catalogue import ITUNES_CARD
 from marketplaces.types import OfferStatus, RemoteOffer
 from tests import make
+from tests.inventory.goods import open_market, shelf
 
 pytestmark = [pytest.mark.django_db, pytest.mark.smoke]
 
@@ -115,3 +119,61 @@ def test_an_offer_that_a_push_is_just_creating_gets_no_second_row(g2g, state):
     make.offer(make.product(), g2g.account, external_product_id=ITUNES_CARD, state=state)
     assert mirror.sync_offers(g2g.account).new == 0
     assert Offer.objects.get().external_id == ""
+
+
+def test_codes_that_two_offers_have_there_are_reported_and_match_nothing(db):
+    """GCO-T19."""
+    with open_market() as goods:
+        goods.sandbox.switches.limit = 10_000
+        type(goods.account).objects.update(options={"requests_per_minute": 6000, "page_size": 1000})
+        goods.account.refresh_from_db()
+        first, second, third = shelf(goods, 3)
+        goods.sandbox.products.all[int(second.external_id)].code = first.external_product_id
+        waits = make.offer(first.product, goods.account, title="New", external_product_id=first.external_product_id)
+        made = Feed.objects.create(account=goods.account, size=1, by="ann", status=Feed.Status.QUEUED)
+        Offer.objects.filter(pk=waits.pk).update(feed=made)
+
+        result = mirror.sync_offers(goods.account)
+
+        assert first.external_product_id in result.duplicates
+        assert third.external_product_id not in result.duplicates
+        assert "product codes are there more than once" in result.problem
+        assert Offer.objects.get(pk=waits.pk).external_id == ""
+
+
+def test_a_scan_that_lost_most_of_a_shop_marks_nothing_and_never_deletes(db):
+    """GCO-T58 and GCO-T27: 60 % are missing; nothing is gone, and no call that deletes is made by a reading."""
+    with open_market() as goods:
+        goods.sandbox.switches.limit = 10_000
+        type(goods.account).objects.update(options={"requests_per_minute": 6000, "page_size": 1000})
+        goods.account.refresh_from_db()
+        offers = shelf(goods, 20)
+        for offer in offers[:12]:
+            del goods.sandbox.products.all[int(offer.external_id)]
+
+        result = mirror.sync_offers(goods.account)
+
+        assert result.gone == 0
+        assert "lacks 12 of" in result.problem
+        assert not Offer.objects.filter(seen_status=OfferStatus.REMOVED).exists()
+        assert not ApiCall.objects.filter(method="DELETE").exists()
+
+
+def test_a_page_of_a_listing_takes_a_few_statements_however_long_it_is(db):
+    with open_market() as goods:
+        goods.sandbox.switches.limit = 10_000
+        type(goods.account).objects.update(options={"requests_per_minute": 6000, "page_size": 1000})
+        goods.account.refresh_from_db()
+        shelf(goods, 100)
+        mirror.sync_offers(goods.account)
+        with CaptureQueriesContext(connection) as asked:
+            result = mirror.sync_offers(goods.account)
+        assert result.seen > 2000
+        assert len(asked) < 100
+
+
+def test_nothing_that_runs_by_the_clock_can_delete_an_offer():
+    """GCO-T27: no module of ours but a marketplace's own names the call."""
+    rooms = [Path(__file__).parents[2] / room for room in ("inventory", "orders", "backoffice")]
+    callers = [path for room in rooms for path in room.rglob("*.py") if "delete_offer(" in path.read_text()]
+    assert not callers

@@ -1,6 +1,7 @@
 """Bring remote offers to the wanted state."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +11,11 @@ from django.utils import timezone
 
 from backoffice import progress
 from backoffice.commands import Report, ReportingCommand, Unusable
-from inventory import products, publishing
+from inventory import bulk_publishing, products, publishing
 from inventory.models import Offer
 from marketplaces import accounts
-from marketplaces.exceptions import PermanentError
+from marketplaces.exceptions import BudgetSpent, PermanentError
+from marketplaces.models import Account
 from marketplaces.types import OfferStatus
 
 State = Offer.State
@@ -46,7 +48,7 @@ class Command(ReportingCommand):
                     differing[offer.pk] = found
             except PermanentError as error:
                 failed.append(_failure(offer, str(error)))
-        pushed, waiting = 0, ""
+        pushed, waiting, requests = 0, "", _requests(offers, differing)
         if not options["dry_run"]:
             publishing.request(Offer.objects.filter(pk__in=list(differing)))
         if options["wait"] and not options["dry_run"]:
@@ -60,13 +62,13 @@ class Command(ReportingCommand):
         data = {
             "offers": len(offers),
             "differ": len(differing),
-            "requests": len(differing),
+            "requests": requests,
             "pushed": pushed,
             "failed": failed,
         }
         if options["dry_run"]:
             data["differences"] = [_as_json(offer, differing[offer.pk]) for offer in offers if offer.pk in differing]
-        lines = list(_lines(offers, differing, pushed, options))
+        lines = list(_lines(offers, differing, data, options))
         lines += [f"Failed: {failure['offer']}: {failure['reason']}" for failure in failed]
         return Report(data, lines, f"{len(failed):,} offers could not be pushed{waiting}" if failed or waiting else "")
 
@@ -97,18 +99,33 @@ def _wait(pks: list[int]) -> bool:
     while count := offers.count():
         if count != left:
             left, deadline = count, time.monotonic() + PATIENCE_SECONDS
-        waiting = offers.exclude(state=State.IN_FLIGHT)
-        due = list(
-            waiting.filter(Q(next_try_at=None) | Q(next_try_at__lte=timezone.now())).values_list("pk", flat=True)
-        )
-        for pk in due:
-            publishing.push(pk)
-        if due:
+        if _push_due(offers):
             continue
         if _is_hopeless(offers, deadline - time.monotonic()):
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def _push_due(offers: QuerySet[Offer]) -> int:
+    """Push what is due, as many together as go together; returns how many, 0 when nothing is due or for want of budget."""
+    is_due = Q(next_try_at=None) | Q(next_try_at__lte=timezone.now())
+    due = offers.exclude(state=State.IN_FLIGHT).filter(is_due).select_related("account").order_by(*Offer.goes_by)
+    by_account: dict[Account, list[int]] = {}
+    for offer in due.only("pk", "account"):
+        by_account.setdefault(offer.account, []).append(offer.pk)
+    pushed = 0
+    for account, pks in by_account.items():
+        size = Offer.per_batch(account)
+        for first in range(0, len(pks), size):
+            if size == 1:
+                pushed += publishing.push(pks[first])
+                continue
+            try:
+                pushed += bulk_publishing.push_many(pks[first : first + size])
+            except BudgetSpent:
+                break
+    return pushed
 
 
 def _is_hopeless(offers: QuerySet[Offer], seconds: float) -> bool:
@@ -130,15 +147,21 @@ def _as_json(offer: Offer, found: dict[str, tuple[Any, Any]]) -> dict[str, Any]:
     return {"offer": str(offer), "sku": str(offer.product), "account": offer.account.name, "fields": fields}
 
 
-def _lines(offers: list[Offer], differing: Differences, pushed: int, options: dict[str, Any]) -> Iterator[str]:
+def _requests(offers: list[Offer], differing: Differences) -> int:
+    """How many requests the pushes take, where many offers of an account may go together."""
+    counts = Counter(offer.account for offer in offers if offer.pk in differing)
+    return sum(bulk_publishing.requests_needed(account, count) for account, count in counts.items())
+
+
+def _lines(offers: list[Offer], differing: Differences, data: dict[str, Any], options: dict[str, Any]) -> Iterator[str]:
     if options["dry_run"]:
         for offer in offers:
             if offer.pk in differing:
                 changes = [f"{name} {_short(old)} → {_short(new)}" for name, (old, new) in differing[offer.pk].items()]
                 yield f"{offer.account}, {offer.product}, {offer}: {'; '.join(changes)}"
-        yield f"{len(differing):,} of {len(offers):,} offers differ; it would take {len(differing):,} requests."
+        yield f"{len(differing):,} of {len(offers):,} offers differ; it would take {data['requests']:,} requests."
     elif options["wait"]:
-        yield f"{len(differing):,} of {len(offers):,} offers differed; {pushed:,} were pushed."
+        yield f"{len(differing):,} of {len(offers):,} offers differed; {data['pushed']:,} were pushed."
     else:
         yield f"{len(differing):,} of {len(offers):,} offers differ and are on their way."
 

@@ -76,6 +76,7 @@ class Service(MarketplaceService):
     offers_per_update = MOST_IN_BULK
     bulk_fields = selling.IN_BULK
     offers_per_feed = selling.MOST_FED
+    offers_by_code = True
     elsewhere = {"cancel_order": IN_PANEL, "accept_purchase_order": IN_PANEL}
 
     def __init__(self, connection: Connection, client: Client) -> None:
