@@ -1,7 +1,7 @@
 """Bring the marketplace's offer to what we want it to say."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,8 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from inventory import stock
+from inventory import limits, stock
+from inventory.limits import Book, PriceRefused
 from inventory.mirror import record_seen
 from inventory.models import Offer, StockChange, Upload
 from inventory.signals import stock_changed
@@ -23,23 +24,30 @@ from marketplaces.types import OfferContent, OfferStatus, RemoteOffer, Urgency
 
 State = Offer.State
 ALWAYS_SENT = frozenset({"quantity"})  # a sale changes it there, so what we pushed last proves nothing
+STOCK = frozenset({"quantity", "is_for_sale"})  # goes out also when the price must not
 JOB_AGAIN = timedelta(minutes=15)  # the end of the job wakes the offer; this is for the case that nobody did
 
 
-def wanted(offer: Offer) -> OfferContent:
+def wanted(offer: Offer, book: Book | None = None) -> OfferContent:
     """What the offer should say now; its quantity is never more than can be delivered.
 
-    Raises PermanentError, naming what is missing, when it can't be said.
+    Whoever asks for many offers gives a `book` of them, which reads together what their limits stand on. Raises
+    PermanentError, naming what is missing, when it can't be said, and PriceRefused for a price that must not go out.
     """
     if offer.price is None or not offer.currency:
-        raise PermanentError(
+        raise PriceRefused(
             f"Offer “{offer}” has no price. Give it a price and a currency, then push it", kind="invalid"
         )
+    limits.check(offer, book)
+    return _content(offer, offer.price, wanted_quantity(offer))
+
+
+def _content(offer: Offer, price: Decimal, quantity: int) -> OfferContent:
     return OfferContent(
         external_product_id=offer.external_product_id,
-        price=offer.price,
+        price=price,
         currency=offer.currency,
-        quantity=wanted_quantity(offer),
+        quantity=quantity,
         min_quantity=offer.min_quantity,
         low_stock_at=offer.low_stock_at,
         title=offer.title,
@@ -49,6 +57,53 @@ def wanted(offer: Offer) -> OfferContent:
         attributes=offer.attributes,
         is_for_sale=offer.is_active and not offer.account.sales_held,
     )
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update sends: the named `fields` of `content`, after which the offer there `says` that, as in `pushed`.
+
+    Where the price must not go out, `refusal` says why, and the fields are those that stock is made of: what is sold out
+    has to be seen there whatever the price.
+    """
+
+    content: OfferContent
+    fields: frozenset[str]
+    says: dict[str, Any]
+    differs: bool
+    refusal: PriceRefused | None = None
+
+
+def change_of(offer: Offer, book: Book | None = None) -> Change:
+    """Say what an update of an offer that exists there sends now, against what was pushed last.
+
+    Raises PermanentError as wanted() does, but for a price that must not go out: that is the change's `refusal`.
+    """
+    try:
+        content = wanted(offer, book)
+    except PriceRefused as refusal:
+        content = _without_price(offer, book)
+        said = {name: value for name, value in as_json(content).items() if name in STOCK}
+        fields = frozenset(name for name, value in said.items() if offer.pushed.get(name, True) != value)
+        says = offer.pushed | said
+        return Change(content, fields | ALWAYS_SENT, says, says != offer.pushed, refusal)
+    differing = frozenset(_differing(offer, content))
+    # What can't change after the creation is not compared, or it would be sent for ever.
+    fields = differing - {"external_product_id"} | ALWAYS_SENT
+    return Change(content, fields, as_json(content), bool(differing))
+
+
+def _without_price(offer: Offer, book: Book | None) -> OfferContent:
+    """The content for its stock alone. Its price is the one that is there, and is not sent.
+
+    Where that one, too, is out of bounds by now, no more units are shown there than before: each would sell at it.
+    """
+    there = Decimal(offer.pushed["price"]) if "price" in offer.pushed else offer.seen_price
+    quantity = wanted_quantity(offer)
+    if there is None or (book or Book()).limits(offer).refusal(there):
+        shown = offer.seen_quantity if offer.pushed_quantity is None else offer.pushed_quantity
+        quantity = min(quantity, shown or 0)
+    return _content(offer, Decimal(0) if there is None else there, quantity)
 
 
 def wanted_quantity(offer: Offer) -> int:
@@ -68,9 +123,13 @@ def as_json(content: OfferContent) -> dict[str, Any]:
     return {name: plain(value) for name, value in asdict(content).items()}
 
 
-def differences(offer: Offer) -> dict[str, tuple[Any, Any]]:
+def differences(offer: Offer, book: Book | None = None) -> dict[str, tuple[Any, Any]]:
     """Field by field, what was pushed last against what is wanted now. Everything, for an offer not created yet."""
-    now = as_json(wanted(offer))
+    return _differing(offer, wanted(offer, book))
+
+
+def _differing(offer: Offer, content: OfferContent) -> dict[str, tuple[Any, Any]]:
+    now = as_json(content)
     return {name: (offer.pushed.get(name), value) for name, value in now.items() if offer.pushed.get(name) != value}
 
 
@@ -108,37 +167,50 @@ def _push(offer: Offer) -> Again | None:
         service = offer.account.service()
         service.plan(1, Urgency.PRICE)  # before the job is let go of, which happens once
         _job_over(offer, offer.job)
-        if not differences(offer):
+        change = change_of(offer)
+        if not change.differs:
             _look(offer, service)
-            return None
+            return _over(offer, change)
     service = offer.account.service()
     if not offer.external_id:
         # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
         service.plan(1 + (service.find_requests if offer.must_look else 0), Urgency.PRICE)
         return _create(offer, service)
-    fields = _fields_to_send(offer)
-    service.plan(1, Urgency.STOCK if fields == ALWAYS_SENT else Urgency.PRICE)
-    content = wanted(offer)  # read as late as can be: what is sold while we waited counts
+    book = Book([offer])
+    change = change_of(offer, book)
+    service.plan(1, Urgency.STOCK if change.refusal or change.fields == ALWAYS_SENT else Urgency.PRICE)
+    change = change_of(offer, book)  # read as late as can be: what is sold while we waited counts
     try:
-        remote = service.update_offer(offer.external_id, content, fields)
+        remote = service.update_offer(offer.external_id, change.content, change.fields)
     except NotFound as error:
         _gone(offer)
         raise PermanentError(
             f"Offer “{offer}” no longer exists there. To sell it again, press “Forget the offer id” and push it",
             kind="not_found", operation=error.operation, status=error.status, request_id=error.request_id,
         ) from error  # fmt: skip
-    return _sent(offer, content, remote)
+    return _sent(offer, change.says, remote) or _over(offer, change)
 
 
-def _fields_to_send(offer: Offer) -> frozenset[str]:
-    # What can't change after the creation is not compared, or it would be sent for ever.
-    return frozenset(differences(offer)) - {"external_product_id"} | ALWAYS_SENT
+def _over(offer: Offer, change: Change) -> None:
+    """End a push: what there was of stock is there. A price that must not go out is a person's."""
+    if change.refusal is not None:
+        offer.must_look = False
+        raise change.refusal
 
 
 def _create(offer: Offer, service: MarketplaceService) -> Again | None:
     """Create it there, after looking whether an earlier try did; one that exists is taken over and brought up to date."""
-    content = wanted(offer)
+    refusal = None
+    try:
+        content = wanted(offer)
+    except PriceRefused as error:
+        if not offer.must_look:
+            raise
+        # An earlier create may have arrived: what is sold out has to be seen there.
+        content, refusal = _content(offer, offer.price or Decimal(0), 0), error
     found = service.find_offer(content) if offer.must_look else None
+    if found is None and refusal is not None:
+        raise refusal
     if found is not None and Offer.objects.filter(account=offer.account, external_id=found.external_id).exists():
         raise PermanentError(
             f"An offer may have been created for “{offer}”, and the one like it that is found there ({found.external_id}) has"
@@ -150,12 +222,12 @@ def _create(offer: Offer, service: MarketplaceService) -> Again | None:
         offer.external_id = remote.external_id
         offer.save(update_fields=["external_id"])
         return Again(timezone.now(), "It existed there already and is brought up to date.")
-    return _sent(offer, content, remote)
+    return _sent(offer, as_json(content), remote)
 
 
-def _sent(offer: Offer, content: OfferContent, remote: RemoteOffer) -> Again | None:
+def _sent(offer: Offer, says: dict[str, Any], remote: RemoteOffer) -> Again | None:
     """Note what was sent: it has arrived, or will have when the marketplace's job is done."""
-    offer.pushing, offer.external_id = as_json(content), offer.external_id or remote.external_id
+    offer.pushing, offer.external_id = says, offer.external_id or remote.external_id
     if remote.job_id:
         with transaction.atomic():
             offer.job = jobs.start(offer.account, remote.job_id, purpose=f"offer {offer.pk}")

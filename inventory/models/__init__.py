@@ -1,6 +1,14 @@
 """What we have, what we offer where, and what we buy."""
 
 from inventory.models.offers import Offer as Offer, Upload as Upload
+from inventory.models.prices import (
+    AccountTerms as AccountTerms,
+    CompetitorWatch as CompetitorWatch,
+    ExchangeRate as ExchangeRate,
+    Fee as Fee,
+    PriceChange as PriceChange,
+    PriceRule as PriceRule,
+)
 from inventory.models.purchases import Purchase as Purchase
 from inventory.models.stock import (
     CURRENCY_HELP as CURRENCY_HELP,
