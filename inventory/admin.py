@@ -26,12 +26,15 @@ from inventory import (
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
     offer_admin,  # noqa: F401  (registers its pages)
+    price_admin,  # noqa: F401  (registers its pages)
     product_admin,  # noqa: F401  (registers its pages)
     publishing,
+    rate_admin,  # noqa: F401  (registers its pages)
     stock,
 )
 from inventory.forms import WithdrawForm
 from inventory.models import Code, CodeReveal, Offer, Upload
+from inventory.price_admin import AccountTermsInline, FeeInline
 from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
@@ -50,10 +53,15 @@ admin.site.unregister(Account)
 
 @admin.register(Account)
 class SellingAccountAdmin(AccountAdmin):
-    """The account's page, with the actions on its offers, which the floor below knows nothing of."""
+    """The account's page, with what its sales cost and the actions on its offers, which the floor below knows nothing of."""
+
+    inlines = (FeeInline, AccountTermsInline)
 
     actions: Sequence[str] = (*AccountAdmin.actions, "hold_sales", "resume_sales")
     buttons: Sequence[str] = (*AccountAdmin.buttons, "hold_sales", "resume_sales")
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
+        return self.inlines if obj else ()
 
     def get_buttons(self, request: HttpRequest, row: Account) -> Sequence[str]:
         needless = "hold_sales" if row.sales_held else "resume_sales"

@@ -45,13 +45,14 @@ class Limits:
             return PriceRefused(
                 f"The price {exact(price, self.currency)} is below the floor of {exact(self.floor, self.currency)}"
                 f" ({self.because}). Raise the price to that, or lower the offer's floor or the least margin of its product"
-                " or account",
+                " or account; then push it",
                 kind=BELOW_FLOOR,
             )
         if self.ceiling is not None and price > self.ceiling:
             return PriceRefused(
                 f"The price {exact(price, self.currency)} is above the offer's ceiling of"
-                f" {exact(self.ceiling, self.currency)}. Lower the price, or raise the ceiling on the offer's page",
+                f" {exact(self.ceiling, self.currency)}. Lower the price, or raise the ceiling on the offer's page; then push"
+                " it",
                 kind=ABOVE_CEILING,
             )
         return None

@@ -8,7 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from backoffice import money
+from inventory import pricing
 from inventory.models import Offer
+from inventory.pricing import NewPrice
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import NotFound
 from marketplaces.models import Account
@@ -92,6 +94,8 @@ def _mirror(account: Account, service: MarketplaceService, remote: RemoteOffer) 
                 return False
             offer = _from_remote(account, remote)
             offer.save()
+            pricing.set_price({offer.pk: NewPrice(remote.price or None)}, reason="As it was found at the marketplace")
+            offer.price = remote.price or None
         record_seen(offer, remote)
     return is_new
 
@@ -117,7 +121,6 @@ def _from_remote(account: Account, remote: RemoteOffer) -> Offer:
         offer_type=remote.offer_type[:40],
         visibility=remote.visibility[:40],
         attributes=money.json_safe(remote.attributes),
-        price=remote.price or None,
         currency=remote.currency,
         quantity=remote.quantity,
         min_quantity=remote.min_quantity or 1,

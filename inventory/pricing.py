@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 
 from backoffice import money, queue
 from inventory.costs import MissingCost
@@ -15,6 +17,7 @@ from inventory.rates import MissingRate
 from marketplaces.types import Urgency
 
 TASK = "inventory.tasks.simulate_price"
+DRY_RUN_REPEATS = timedelta(days=1)
 BY_MARKETPLACE, BY_FEES = "as the marketplace says", "by the account's fees"
 
 
@@ -38,19 +41,42 @@ def set_price(prices: Mapping[int, NewPrice], *, reason: str, by: str = "", rule
     """
     with transaction.atomic():
         rows = Offer.objects.select_for_update(no_key=True).filter(pk__in=prices).order_by("pk")
-        changes = [
-            _change(pk, prices[pk], before, currency)
-            for pk, before, currency in rows.values_list("pk", "price", "currency")
-        ]
-        changes = [change for change in changes if change.differs]
-        for change in changes:
-            change.rule, change.by = rule, by
-            change.reason = (f"{reason}: {prices[change.offer_id].note}" if prices[change.offer_id].note else reason)[
-                :500
-            ]
+        changes = _changes(prices, rows, reason=reason, by=by, rule=rule)
         _write(changes)
         PriceChange.objects.bulk_create(changes)
     return {change.offer_id for change in changes}
+
+
+def note_price(prices: Mapping[int, NewPrice], *, reason: str, by: str = "", rule: PriceRule) -> None:
+    """Write down what a dry run of a rule would set, and change nothing. What it said last is not said again."""
+    last = (
+        PriceChange.objects.filter(offer__in=prices, rule=rule, is_dry_run=True, at__gt=timezone.now() - DRY_RUN_REPEATS)
+        .order_by("offer", "-at").values_list("offer_id", "before", "after", "currency")
+    )  # fmt: skip
+    said: dict[int, tuple[Decimal | None, Decimal | None, str]] = {}
+    for offer_id, before, after, currency in last:
+        said.setdefault(offer_id, (before, after, currency))
+    changes = _changes(prices, Offer.objects.filter(pk__in=prices), reason=reason, by=by, rule=rule)
+    fresh = [
+        change for change in changes if said.get(change.offer_id) != (change.before, change.after, change.currency)
+    ]
+    for change in fresh:
+        change.is_dry_run = True
+    PriceChange.objects.bulk_create(fresh)
+
+
+def _changes(
+    prices: Mapping[int, NewPrice], rows: QuerySet[Offer], *, reason: str, by: str, rule: PriceRule | None
+) -> list[PriceChange]:
+    """The changes that bring offers to their prices, without those that change nothing."""
+    changes = [
+        _change(pk, prices[pk], before, currency)
+        for pk, before, currency in rows.values_list("pk", "price", "currency")
+    ]
+    for change in changes:
+        note = prices[change.offer_id].note
+        change.rule, change.by, change.reason = rule, by, (f"{reason}: {note}" if note else reason)[:500]
+    return [change for change in changes if change.differs]
 
 
 def _change(pk: int, new: NewPrice, before: Decimal | None, currency: str) -> PriceChange:

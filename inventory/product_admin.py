@@ -54,7 +54,7 @@ class ProductAdmin(BaseAdmin):
     page_only: Sequence[str] = ("receive", "correct")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        shown = ("sku", "name", "kind")
+        shown = ("sku", "name", "kind", "min_margin")
         return (*shown, "units", *(("movements",) if obj.is_counted else ())) if obj else shown
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:

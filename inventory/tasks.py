@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import buying, pricing, publishing, stock, upload_steps, uploads
-from inventory.models import Offer, Purchase, StockChange, Upload
+from inventory import buying, pricing, publishing, repricing, stock, upload_steps, uploads
+from inventory.models import CompetitorWatch, Offer, Purchase, StockChange, Upload
 from marketplaces import outgoing
 from marketplaces.exceptions import BudgetSpent, MarketplaceError, TemporaryError
 
@@ -31,6 +31,14 @@ def buy(pk: int) -> None:
 
 def stock_changed(product_id: int) -> None:
     publishing.tell_offers(product_id)
+
+
+def reprice(after: int = 0) -> None:
+    repricing.page(after)
+
+
+def read_competitors(pk: int) -> None:
+    repricing.read(pk)
 
 
 def simulate_price(pk: int, tries: int = 0) -> None:
@@ -61,3 +69,4 @@ def sweep() -> None:
     outgoing.sweep(Offer)
     outgoing.sweep(Upload)
     outgoing.sweep(Purchase)
+    outgoing.sweep(CompetitorWatch)

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from backoffice import money
 from inventory.models.offers import Offer
 from inventory.models.stock import CURRENCY_HELP, MARGIN_HELP, Product
 from marketplaces.models import Account, Outgoing, waiting_index
@@ -239,6 +240,12 @@ class PriceChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.offer_id} at {self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def words(self) -> str:
+        """Before and after, for people."""
+        before = money.display(self.before, self.currency_before or self.currency)
+        return f"{before or 'none'} → {money.display(self.after, self.currency) or 'none'}"
 
     @property
     def differs(self) -> bool:
