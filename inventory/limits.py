@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from typing import TypeVar
+from uuid import UUID
 
 from backoffice import money
 from inventory import costs
@@ -98,16 +99,16 @@ class Book:
 
     def limits(self, offer: Offer) -> Limits:
         """Say between what the offer's price has to be."""
-        own = offer.floor, "the offer's own floor"
-        computed, missing = (None, ""), ""
-        margin = self.margin(offer)
-        if margin is not None:
+        known: list[tuple[Decimal, str]] = []
+        missing = ""
+        if offer.floor is not None:
+            known.append((offer.floor, "the offer's own floor"))
+        if (margin := self.margin(offer)) is not None:
             try:
-                computed = self.floor_for(offer, margin)
+                known.append(self.floor_for(offer, margin))
             except (costs.MissingCost, MissingRate) as error:
                 missing = str(error)
-        known = [(floor, why) for floor, why in (own, computed) if floor is not None]
-        floor, because = max(known, default=(None, ""))
+        floor, because = max(known) if known else (None, "")
         return Limits(offer.currency, floor, offer.ceiling, because, missing)
 
     def margin(self, offer: Offer) -> Decimal | None:
@@ -170,14 +171,14 @@ def _fee_words(percent: Decimal, fixed: Decimal, currency: str) -> str:
     return f"fees {' and '.join(filter(None, parts)) or 'of nothing'}"
 
 
-def _fees_of(accounts: set[object]) -> dict[object, dict[str, Fee]]:
-    found: dict[object, dict[str, Fee]] = {pk: {} for pk in accounts}
+def _fees_of(accounts: set[UUID]) -> dict[UUID, dict[str, Fee]]:
+    found: dict[UUID, dict[str, Fee]] = {pk: {} for pk in accounts}
     for fee in Fee.objects.filter(account__in=accounts):
         found[fee.account_id][fee.category.casefold()] = fee
     return found
 
 
-def _margins_of(accounts: set[object]) -> dict[object, Decimal | None]:
+def _margins_of(accounts: set[UUID]) -> dict[UUID, Decimal | None]:
     rows = AccountTerms.objects.filter(account__in=accounts).values_list("account_id", "min_margin")
     return dict.fromkeys(accounts) | dict(rows)
 

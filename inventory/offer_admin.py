@@ -28,7 +28,7 @@ PRICE = frozenset({"price", "currency"})
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
 
-class PricedList(ChangeList):  # type: ignore[misc]
+class PricedList(ChangeList):
     """The list's rows share one look at fees, costs and rates, whatever their number."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -125,7 +125,7 @@ class OfferAdmin(BulkRuns, OfferUploads):
 
     @display(description="floor that holds")
     def its_floor(self, offer: Offer) -> str:
-        if offer.pk is None:
+        if offer._state.adding:
             return ""
         limits = Book([offer]).limits(offer)
         refusal = limits.refusal(offer.price) if offer.price is not None else None

@@ -35,14 +35,14 @@ class HelpsWhenEmpty(BaseAdmin):
 # --- fees and margins, on the account's page ---------------------------------------------------------------------
 
 
-class FeeInline(TabularInline):  # type: ignore[misc]
+class FeeInline(TabularInline):
     model = Fee
     extra = 0
     fields = ("category", "percent", "fixed", "currency")
     verbose_name_plural = "fees that the marketplace keeps"
 
 
-class AccountTermsInline(StackedInline):  # type: ignore[misc]
+class AccountTermsInline(StackedInline):
     model = AccountTerms
     extra = 0
     verbose_name_plural = "least margin"
@@ -86,8 +86,8 @@ class PriceRuleAdmin(HelpsWhenEmpty, BaseAdmin):
     )
     empty_help = (
         "No price rule yet. A rule sets prices every five minutes: to a fixed amount, to a margin over cost, or just below"
-        " the cheapest other seller where the marketplace tells what others ask. It never goes below an offer's floor. Begin with"
-        " a dry run: the price history then shows what it would do."
+        " the cheapest other seller where the marketplace tells what others ask. It never goes below an offer's floor. Begin"
+        " with a dry run: the price history then shows what it would do."
     )
 
     @display(description="for")
@@ -108,7 +108,7 @@ class PriceRuleAdmin(HelpsWhenEmpty, BaseAdmin):
     @display(description="reaches")
     def reach(self, rule: PriceRule) -> str:
         """How many offers it is for now, and which of them it can't serve."""
-        if rule.pk is None:
+        if rule._state.adding:
             return ""
         mine = Offer.objects.filter(offers_of(rule), product__isnull=False, is_active=True)
         said = f"{mine.count()} offers that are for sale"

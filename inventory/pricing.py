@@ -86,9 +86,13 @@ def _change(pk: int, new: NewPrice, before: Decimal | None, currency: str) -> Pr
 
 def _write(changes: list[PriceChange]) -> None:
     """Write each offer's price and currency, one short statement each, sent together."""
-    columns = [(Offer._meta.get_field("price"), "after"), (Offer._meta.get_field("currency"), "currency")]
+    price, currency = (field for field in Offer._meta.concrete_fields if field.name in ("price", "currency"))
     lines = [
-        [*(column.get_db_prep_save(getattr(change, name), connection) for column, name in columns), change.offer_id]
+        [
+            price.get_db_prep_save(change.after, connection),
+            currency.get_db_prep_save(change.currency, connection),
+            change.offer_id,
+        ]
         for change in changes
     ]
     if lines:

@@ -170,7 +170,8 @@ def _push(offer: Offer) -> Again | None:
         change = change_of(offer)
         if not change.differs:
             _look(offer, service)
-            return _over(offer, change)
+            _over(offer, change)
+            return None
     service = offer.account.service()
     if not offer.external_id:
         # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
@@ -188,7 +189,10 @@ def _push(offer: Offer) -> Again | None:
             f"Offer “{offer}” no longer exists there. To sell it again, press “Forget the offer id” and push it",
             kind="not_found", operation=error.operation, status=error.status, request_id=error.request_id,
         ) from error  # fmt: skip
-    return _sent(offer, change.says, remote) or _over(offer, change)
+    again = _sent(offer, change.says, remote)
+    if again is None:
+        _over(offer, change)
+    return again
 
 
 def _over(offer: Offer, change: Change) -> None:

@@ -55,8 +55,8 @@ class ExchangeRateAdmin(HelpsWhenEmpty, BaseAdmin):
     list_before_template = "admin/inventory/exchangerate/button.html"
     empty_help = (
         "No exchange rate is known yet. They are needed where a cost, a fee or a competitor's price is in another currency"
-        " than the offer: without one there is no floor from the margin. Enter each pair once, or import a CSV; the newest rate"
-        " that is not after the day counts, also the other way round and over a third currency."
+        " than the offer: without one there is no floor from the margin. Enter each pair once, or import a CSV; the newest"
+        " rate that is not after the day counts, also the other way round and over a third currency."
     )
 
     @display(description="pair", ordering="base")
@@ -87,7 +87,9 @@ class ExchangeRateAdmin(HelpsWhenEmpty, BaseAdmin):
         if "confirmed" not in request.POST:
             return self._preview(request, form, text, found)
         stored = rates.store(found.rows)
-        told = f"{len(stored.new)} rates were added and {len(stored.changed)} changed; {len(found.errors)} lines left out."
+        told = (
+            f"{len(stored.new)} rates were added and {len(stored.changed)} changed; {len(found.errors)} lines left out."
+        )
         self.message_user(request, told, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:inventory_exchangerate_changelist"))
 

@@ -18,8 +18,8 @@ LEAST, NOTHING = Decimal("0.0001"), Decimal(0)
 is_currency = RegexValidator(r"\A[A-Z]{3}\Z", "Three capital letters, such as EUR.")
 
 
-def _amount(*texts: str, least: Decimal = NOTHING, **facts: Any) -> models.DecimalField:  # type: ignore[type-arg]
-    return models.DecimalField(*texts, max_digits=14, decimal_places=4, validators=[MinValueValidator(least)], **facts)
+def _amount(name: str | None = None, *, least: Decimal = NOTHING, **facts: Any) -> Any:
+    return models.DecimalField(name, max_digits=14, decimal_places=4, validators=[MinValueValidator(least)], **facts)
 
 
 class Fee(models.Model):
@@ -176,8 +176,8 @@ class PriceRule(models.Model):
         return ", ".join(f"{word} {row}" for word, row in named.items() if row is not None)
 
     def clean(self) -> None:
-        if self.value is None:
-            return
+        if "value" not in self.__dict__ or not isinstance(self.value, Decimal):
+            return  # its own field says what is wrong with it
         if self.kind == self.Kind.FIXED and self.value <= 0:
             raise ValidationError({"value": "A price is more than nothing."})
         if self.kind == self.Kind.MARGIN and self.value <= -100:
