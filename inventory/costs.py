@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Count, F, Max, Q, Sum, Window
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum, Window
 from django.db.models.functions import Coalesce
 
-from inventory.models import Code, Movement, Product
+from inventory.models import Batch, Code, Movement, Product
 from inventory.rates import Rates
 
 
@@ -28,23 +28,37 @@ class Basis:
             raise MissingCost(
                 "No cost is known of what is in stock. Enter it on the batch, or with what was received"
                 if self.unknown
-                else "Nothing is in stock, so there is no cost"
+                else "Nothing was ever in stock, so there is no cost"
             )
         return max(rates.convert(amount, paid_in, currency) for paid_in, amount in self.dearest.items())
 
 
 def basis(product: Product) -> Basis:
-    """Find the cost basis of a product, in one query."""
+    """Find the cost basis of a product, in one query; in two where it is sold out."""
     return bases([product])[product.pk]
 
 
 def bases(products: Iterable[Product]) -> dict[int, Basis]:
-    """Find the cost basis of many products, in one query for those of codes and one for those that are counted."""
+    """Find the cost basis of many products: one query for those of codes, one for those that are counted.
+
+    Of what is sold out, the cost of what came in last stands in, so that its price is not free to fall meanwhile; for
+    codes that is one more query.
+    """
     by_kind: dict[bool, list[int]] = {True: [], False: []}
     for product in products:
         by_kind[product.is_counted].append(product.pk)
-    rows = [*_of_codes(by_kind[False]), *_of_units(by_kind[True])]
-    found: dict[int, Basis] = {pk: Basis() for pks in by_kind.values() for pk in pks}
+    found = _gathered([pk for pks in by_kind.values() for pk in pks], _of_codes(by_kind[False]))
+    found |= _gathered(by_kind[True], _of_units(by_kind[True]))
+    sold_out = [pk for pk in by_kind[False] if found[pk] == Basis()]
+    return found | _gathered(sold_out, _last_batches(sold_out))
+
+
+Row = tuple[int, str, Decimal | None, int]
+
+
+def _gathered(pks: Iterable[int], rows: Iterable[Row]) -> dict[int, Basis]:
+    """The dearest of each product in each currency."""
+    found: dict[int, Basis] = {pk: Basis() for pk in pks}
     for pk, currency, cost, unknown in rows:
         before = found[pk]
         if cost is None or not currency:
@@ -53,9 +67,6 @@ def bases(products: Iterable[Product]) -> dict[int, Basis]:
         dearest = max(cost, before.dearest.get(currency, cost))
         found[pk] = Basis({**before.dearest, currency: dearest}, before.unknown + unknown)
     return found
-
-
-Row = tuple[int, str, Decimal | None, int]
 
 
 def _of_codes(pks: list[int]) -> list[Row]:
@@ -73,8 +84,18 @@ def _of_codes(pks: list[int]) -> list[Row]:
     )
 
 
+def _last_batches(pks: list[int]) -> list[Row]:
+    """What was paid for the newest batch of each product that names it."""
+    if not pks:
+        return []
+    named = Batch.objects.filter(cost__isnull=False)
+    newest = named.filter(product=OuterRef("product")).order_by("-created_at", "-pk").values("pk")[:1]
+    rows = named.filter(product__in=pks, pk=Subquery(newest)).order_by()
+    return [(pk, currency, cost, 0) for pk, currency, cost in rows.values_list("product_id", "currency", "cost")]
+
+
 def _of_units(pks: list[int]) -> list[Row]:
-    """The last receipts that together cover what is on hand: older ones have left by now."""
+    """The last receipts that together cover what is on hand, and the last one always: older ones have left by now."""
     if not pks:
         return []
     newest_first = Window(Sum("on_hand"), partition_by=F("product"), order_by=[F("at").desc(), F("pk").desc()])
@@ -85,5 +106,5 @@ def _of_units(pks: list[int]) -> list[Row]:
     return [
         (pk, currency, cost, int(cost is None))
         for pk, currency, cost, units, with_newer, on_hand in rows
-        if with_newer - units < (on_hand or 0)
+        if with_newer - units < max(on_hand or 0, 1)
     ]
