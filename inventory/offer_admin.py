@@ -17,13 +17,14 @@ from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, pri
 from backoffice.run_admin import BulkRuns
 from inventory import pricing, publishing
 from inventory.limits import Book
-from inventory.models import Offer, PriceChange, Upload
+from inventory.models import CompetitorWatch, Offer, PriceChange, Upload
 from inventory.offer_forms import OfferForm
 from inventory.offer_runs import KINDS
 from inventory.pricing import NewPrice
 from inventory.upload_admin import OfferUploads
 
 HISTORY = 10
+GOES_WITH_IT = (PriceChange, CompetitorWatch)
 PRICE = frozenset({"price", "currency"})
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
@@ -94,6 +95,11 @@ class OfferAdmin(BulkRuns, OfferUploads):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what never reached the marketplace may go: the rest would sell on there without us."""
         return obj is not None and not obj.external_id and bool(super().has_delete_permission(request, obj))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What was written down about an offer goes with it; nobody may delete that by itself."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, needed - {model._meta.verbose_name for model in GOES_WITH_IT}, protected
 
     def get_buttons(self, request: HttpRequest, row: Offer) -> Sequence[str]:
         return [name for name in self.buttons if name != "forget_id" or row.external_id]

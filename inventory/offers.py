@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from inventory import limits, pricing, products
-from inventory.limits import PriceRefused
+from inventory.limits import Book, PriceRefused
 from inventory.models import Offer, Product
 from inventory.pricing import NewPrice
 from marketplaces.models import Account
@@ -61,10 +61,11 @@ def import_offers(
     done = OfferImport()
     reader = csv.reader(lines, strict=True)
     header = _header(reader)
+    book = Book()
     for number, cells in progress(_rows(reader, done)):
         try:
             with transaction.atomic():
-                offer, outcome = _apply(account, _row(header, cells))
+                offer, outcome = _apply(account, _row(header, cells), book)
         except UnusableRow as error:
             done.errors.append((number, str(error)))
             continue
@@ -108,7 +109,7 @@ def _row(header: list[str], cells: list[str]) -> dict[str, str]:
     return dict(zip(header, (cell.strip() for cell in cells), strict=False))
 
 
-def _apply(account: Account, row: dict[str, str]) -> tuple[Offer, str]:
+def _apply(account: Account, row: dict[str, str], book: Book) -> tuple[Offer, str]:
     """Bring one offer to what the row says; returns it and the name of the count that it belongs to."""
     try:
         product = products.by_sku(row.get("sku", ""))
@@ -129,7 +130,7 @@ def _apply(account: Account, row: dict[str, str]) -> tuple[Offer, str]:
     for name in changed:
         setattr(offer, name, values[name])
     if DECIDES & set(changed):
-        _check(offer)
+        _check(offer, book)
     new = NewPrice(offer.price, offer.currency)
     if is_new:
         offer.price = None
@@ -142,11 +143,11 @@ def _apply(account: Account, row: dict[str, str]) -> tuple[Offer, str]:
     return offer, "created" if is_new else "changed" if changed else "unchanged"
 
 
-def _check(offer: Offer) -> None:
+def _check(offer: Offer, book: Book) -> None:
     if offer.floor is not None and offer.ceiling is not None and offer.floor > offer.ceiling:
         raise UnusableRow("ceiling: it is below the floor")
     try:
-        limits.check(offer)
+        limits.check(offer, book)
     except PriceRefused as refusal:
         raise UnusableRow(f"price: {refusal}") from refusal
 

@@ -9,7 +9,23 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Purchase, Supplier, Upload, code_binding
+from inventory.models import (
+    Batch,
+    Code,
+    CodeReveal,
+    CompetitorWatch,
+    ExchangeRate,
+    Fee,
+    Hold,
+    Offer,
+    PriceChange,
+    PriceRule,
+    Product,
+    Purchase,
+    Supplier,
+    Upload,
+    code_binding,
+)
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 from orders.models import Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Reservation, ReservationLine
 
@@ -63,6 +79,7 @@ def product_row(number: int, on: Account) -> Offer:
         title=f"{product.name} – instant delivery", price="9.9900", currency="USD", pushed_quantity=2, seen_quantity=2,
         seen_status="live",
     )  # fmt: skip
+    price_rows(number, offer)
     Upload.objects.create(
         account=on, offer=offer, code_id=1000 * (number + 1) + 2, external_offer_id=offer.external_id, by="worker",
         external_id=f"item-{number}", status="back", note="Called back by worker.", withdrawn_at=timezone.now(),
@@ -75,6 +92,19 @@ def product_row(number: int, on: Account) -> Offer:
     purchase.answer = json.dumps({"key": f"{CODE}-bought-{number}"})
     purchase.save(update_fields=["answer"])
     return offer
+
+
+def price_rows(number: int, offer: Offer) -> None:
+    """A rule that is off, a change of the price, what others ask, a fee and a rate."""
+    rule = PriceRule.objects.create(
+        name=f"Rule {number}", is_enabled=False, account=offer.account, product=offer.product, kind="margin", value=15
+    )
+    PriceChange.objects.create(offer=offer, before="8.99", after="9.99", currency="USD", reason="By hand", rule=rule)
+    CompetitorWatch.objects.create(
+        offer=offer, account=offer.account, price="9.89", currency="USD", seller="rival-shop"
+    )
+    Fee.objects.create(account=offer.account, category=f"Category {number}", percent="9.9")
+    ExchangeRate.objects.create(base="USD", quote="EUR", rate="0.92", day=timezone.localdate() - timedelta(days=number))
 
 
 def order_row(number: int, offer: Offer) -> Order:

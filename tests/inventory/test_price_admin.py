@@ -161,6 +161,17 @@ def test_a_floor_above_the_ceiling_is_asked_about(offer, admin_client):
     assert "The ceiling is below the floor." in says(admin_client.post(url, posted))
 
 
+def test_an_offer_that_never_left_is_deleted_with_its_history(offer, admin_client):
+    Offer.objects.update(external_id="")
+    PriceChange.objects.create(offer=offer, after=1, currency="USD", reason="because")
+    CompetitorWatch.objects.create(offer=offer, account=offer.account)
+    client = signed_in("inventory.view_offer", "inventory.delete_offer")
+
+    client.post(reverse("admin:inventory_offer_delete", args=[offer.pk]), {"post": "yes"})
+
+    assert (Offer.objects.count(), PriceChange.objects.count()) == (0, 0)
+
+
 # --- rules and watches -------------------------------------------------------------------------------------------
 
 
