@@ -1,7 +1,7 @@
 """Bring the marketplace's offer to what we want it to say."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -99,11 +99,12 @@ def _without_price(offer: Offer, book: Book | None) -> OfferContent:
     Where that one, too, is out of bounds by now, no more units are shown there than before: each would sell at it.
     """
     there = Decimal(offer.pushed["price"]) if "price" in offer.pushed else offer.seen_price
+    currency = offer.pushed.get("currency") or offer.seen.get("currency") or offer.currency
     quantity = wanted_quantity(offer)
-    if there is None or (book or Book()).limits(offer).refusal(there):
+    if there is None or currency != offer.currency or (book or Book()).limits(offer).refusal(there):
         shown = offer.seen_quantity if offer.pushed_quantity is None else offer.pushed_quantity
         quantity = min(quantity, shown or 0)
-    return _content(offer, Decimal(0) if there is None else there, quantity)
+    return replace(_content(offer, there or Decimal(0), quantity), currency=currency)
 
 
 def wanted_quantity(offer: Offer) -> int:

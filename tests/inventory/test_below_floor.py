@@ -120,6 +120,16 @@ def test_an_offer_without_a_price_is_shown_as_sold_out_too(g2g, offer):
     assert there(g2g, offer) == (Decimal("9.99"), 0)
 
 
+def test_a_wrong_currency_keeps_nothing_that_is_sold_out_on_show(g2g, offer):
+    Offer.objects.update(price=5, currency="EUR", floor=6)
+    stock.withdraw(list(Code.objects.values_list("pk", flat=True)), Code.State.FAULTY)
+    g2g.settle()
+
+    assert there(g2g, offer) == (Decimal("9.99"), 0)
+    offer.refresh_from_db()
+    assert offer.pushed["currency"] == "USD"
+
+
 def test_sales_that_are_stopped_are_stopped_though_the_price_is_refused(g2g, offer):
     Offer.objects.update(price=5)
     publishing.hold_sales(g2g.account, by="boss", reason="theft")
