@@ -10,6 +10,9 @@ from django.db.models.functions import Coalesce
 from inventory.models import Batch, Code, Movement, Product
 from inventory.rates import Rates
 
+# What lies in a marketplace's own inventory is sold at the offer's price, too.
+UNSOLD = (Code.State.AVAILABLE, Code.State.UPLOADED)
+
 
 class MissingCost(ValueError):
     """Nobody wrote down what the unsold units have cost; the text says what to do."""
@@ -70,10 +73,10 @@ def _gathered(pks: Iterable[int], rows: Iterable[Row]) -> dict[int, Basis]:
 
 
 def _of_codes(pks: list[int]) -> list[Row]:
-    """Available codes: a code's own cost, else its batch's, by currency."""
+    """Unsold codes: a code's own cost, else its batch's, by currency."""
     if not pks:
         return []
-    codes = Code.objects.filter(product__in=pks, state=Code.State.AVAILABLE).order_by()
+    codes = Code.objects.filter(product__in=pks, state__in=UNSOLD).order_by()
     return list(
         codes.values("product_id", "batch__currency")
         .annotate(

@@ -40,6 +40,8 @@ def test_the_dearest_code_that_is_still_to_be_sold_is_the_cost(offer, django_ass
 
     with django_assert_num_queries(1):
         assert costs.basis(product).dearest == {"USD": 7}
+    Code.objects.filter(pk=own.pk).update(state="uploaded")
+    assert costs.basis(product).dearest == {"USD": 7}
     Code.objects.filter(pk=own.pk).update(state="delivered")
     assert costs.basis(product).dearest == {"USD": 6}
     Code.objects.filter(batch__cost=6).update(state="void")
