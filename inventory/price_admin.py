@@ -35,14 +35,24 @@ class HelpsWhenEmpty(BaseAdmin):
 # --- fees and margins, on the account's page ---------------------------------------------------------------------
 
 
-class FeeInline(TabularInline):
+class ShowsWhatItShowed:
+    """Rows on another's page post what they showed, as every form of ours: what others wrote meanwhile is no change."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if field is not None:
+            field.show_hidden_initial = True
+        return field
+
+
+class FeeInline(ShowsWhatItShowed, TabularInline):
     model = Fee
     extra = 0
     fields = ("category", "percent", "fixed", "currency")
     verbose_name_plural = "fees that the marketplace keeps"
 
 
-class AccountTermsInline(StackedInline):
+class AccountTermsInline(ShowsWhatItShowed, StackedInline):
     model = AccountTerms
     extra = 0
     verbose_name_plural = "least margin"

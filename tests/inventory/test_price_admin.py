@@ -105,6 +105,19 @@ def test_fees_and_the_least_margin_are_entered_on_the_accounts_page(admin_client
     assert AccountTerms.objects.get().min_margin == 10
 
 
+def test_an_accounts_page_that_was_open_meanwhile_undoes_no_fee(db, admin_client):
+    account = world.account()
+    mine = fee(account)
+    url, posted = shown_on(admin_client, account, name="Renamed")
+    Fee.objects.update(percent=15)
+
+    assert admin_client.post(url, posted).status_code == 302
+
+    account.refresh_from_db()
+    mine.refresh_from_db()
+    assert (account.name, mine.percent) == ("Renamed", 15)
+
+
 def test_an_amount_per_unit_without_a_currency_is_asked_about(offer, admin_client):
     posted = {"account": str(offer.account.pk), "percent": "5", "fixed": "0.30", "currency": ""}
     assert "An amount per unit needs its currency." in says(admin_client.post(page("fee", "add"), posted))
