@@ -197,6 +197,7 @@ SCHEDULES = {
     "sweep marketplaces": ("marketplaces.tasks.sweep", 1),
     "prune the call log": ("marketplaces.tasks.prune", 60),
     "recover missed events": ("marketplaces.tasks.recover_missed_events", 15),
+    "apply price rules": ("inventory.tasks.reprice", 5),
     "sweep stock": ("inventory.tasks.sweep", 1),
     "sweep orders": ("orders.tasks.sweep", 1),
     "poll marketplaces": ("orders.tasks.plan_polls", 1),

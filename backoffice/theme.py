@@ -61,6 +61,18 @@ NAVIGATION = [
         ],
     },
     {
+        "title": "Prices",
+        "separator": True,
+        "collapsible": False,
+        "items": [
+            _page("Price rules", "auto_graph", "inventory.pricerule"),
+            _page("Price history", "history", "inventory.pricechange"),
+            _page("Competitors", "groups", "inventory.competitorwatch"),
+            _page("Fees", "percent", "inventory.fee"),
+            _page("Exchange rates", "currency_exchange", "inventory.exchangerate"),
+        ],
+    },
+    {
         "title": "Marketplaces",
         "separator": True,
         "collapsible": False,

@@ -29,12 +29,15 @@ from inventory import (
     codes,
     feed_admin,  # noqa: F401  (registers its pages)
     offer_admin,  # noqa: F401  (registers its pages)
+    price_admin,  # noqa: F401  (registers its pages)
     product_admin,  # noqa: F401  (registers its pages)
+    rate_admin,  # noqa: F401  (registers its pages)
     stock,
 )
 from inventory.forms import WithdrawForm
 from inventory.models import Code, CodeReveal, Offer, Pause, Purchase
 from inventory.pause_admin import Pausable
+from inventory.price_admin import AccountTermsInline, FeeInline
 from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
@@ -54,8 +57,9 @@ admin.site.unregister(Account)
 
 @admin.register(Account)
 class SellingAccountAdmin(Pausable, AccountAdmin):
-    """The account's page, with the switch for its sales, which the floor below knows nothing of."""
+    """The account's page, with what its sales cost and the switch for them, which the floor below knows nothing of."""
 
+    inlines = (FeeInline, AccountTermsInline)
     list_display = (*AccountAdmin.list_display, "paused")
     readonly_fields = (*AccountAdmin.readonly_fields, "sale")
     actions: Sequence[str] = (*AccountAdmin.actions, "pause_sales", "resume_sales")
@@ -63,6 +67,9 @@ class SellingAccountAdmin(Pausable, AccountAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         mine = Pause.objects.filter(account=OuterRef("pk"), ended_at=None)
         return super().get_queryset(request).annotate(is_paused=Exists(mine))
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
+        return self.inlines if obj else ()
 
     @display(description="sale", label={"paused": "warning"})
     def paused(self, account: Any) -> str:

@@ -17,7 +17,9 @@ from django.utils import timezone
 
 from backoffice.rows import update_each
 from inventory import publishing, shelves
+from inventory.limits import Book, PriceRefused
 from inventory.models import Offer
+from inventory.publishing import Change
 from inventory.shelves import Place, Shelves
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
@@ -49,7 +51,8 @@ def push_many(pks: Sequence[int]) -> int:
         return 0
     account, together = rows[0].account, [row for row in rows if row.lot == rows[0].lot]
     service = account.service()
-    singly = [row.pk for row in together if _goes_singly(row, service)]
+    book = Book(together)
+    singly = [row.pk for row in together if _goes_singly(row, service, book)]
     batch = [row for row in together if row.pk not in set(singly)][: service.offers_per_update]
     done = 0
     if batch:
@@ -74,18 +77,19 @@ def _push_singly(pks: Sequence[int]) -> int:
     return done
 
 
-def _goes_singly(offer: Offer, service: MarketplaceService) -> bool:
+def _goes_singly(offer: Offer, service: MarketplaceService, book: Book) -> bool:
     """Whether it is to be created or deleted, waits for a job, or differs in nothing that a bulk update takes."""
     if not offer.external_id or offer.job_id is not None or offer.removal_by:
         return True
-    return (
-        not offer.lot and offer.urgency == Offer.Change.TEXT and not offer.outcome_unknown and _has_text(offer, service)
-    )
+    may_have = not offer.lot and offer.urgency == Offer.Change.TEXT and not offer.outcome_unknown
+    return may_have and _has_text(offer, service, book)
 
 
-def _has_text(offer: Offer, service: MarketplaceService) -> bool:
+def _has_text(offer: Offer, service: MarketplaceService, book: Book) -> bool:
     try:
-        return bool(_left(offer, publishing.as_json(publishing.wanted(offer, Shelves())), service))
+        return bool(_left(offer, publishing.as_json(publishing.wanted(offer, Shelves(), book)), service))
+    except PriceRefused:
+        return False  # its texts wait for the price, and its stock goes with the others
     except PermanentError:
         return True
 
@@ -103,31 +107,25 @@ def _plan(service: MarketplaceService, account: Account, requests: int, *, is_ur
 
 def _push(service: MarketplaceService, account: Account, offers: list[Offer]) -> Mapping[object, Result]:
     """Push claimed offers with one request; returns what became of each."""
-    results: dict[object, Result] = {}
-    contents: dict[int, OfferContent] = {}
     for offer in offers:
         offer.account = account
-    found = shelves.read(Place.of(offer) for offer in offers)
-    for offer in offers:
-        try:
-            contents[offer.pk] = publishing.wanted(offer, found)
-        except PermanentError as error:
-            results[offer.pk] = error
-    seen = _read_back(service, [offer for offer in offers if offer.must_look and offer.pk in contents])
+    results: dict[object, Result] = {}
+    changes = _changes(offers, results)
+    seen = _read_back(service, [offer for offer in offers if offer.must_look and offer.pk in changes])
     sends: dict[str, tuple[Offer, OfferChange]] = {}
     arrived: list[Offer] = []
     for offer in offers:
-        if offer.pk not in contents:
+        if offer.pk not in changes:
             continue
-        content, shown = contents[offer.pk], seen.get(offer.pk)
+        change, shown = changes[offer.pk], seen.get(offer.pk)
         if offer.pk in seen and shown is None:
             results[offer.pk] = publishing.gone(offer)
-        elif shown is not None and _says(shown, content, service):
-            results[offer.pk] = _arrived(offer, content, service.bulk_fields, service)
+        elif shown is not None and change.refusal is None and _says(shown, change.content, service):
+            results[offer.pk] = _arrived(offer, change.content, service.bulk_fields, service)
             arrived.append(offer)
         else:
-            change = OfferChange(offer.external_id, content, _fields(offer, content, service))
-            sends[offer.external_id] = offer, change
+            fields = _fields(offer, change, service)
+            sends[offer.external_id] = offer, OfferChange(offer.external_id, change.content, fields)
     if sends:
         try:
             answers = service.update_offers([change for _, change in sends.values()])
@@ -137,20 +135,37 @@ def _push(service: MarketplaceService, account: Account, offers: list[Offer]) ->
             _save(arrived)
             return results | _halve([offer for offer, _ in sends.values()], error)
         told = {answer.offer_id: answer for answer in answers}
-        for external_id, (offer, change) in sends.items():
+        for external_id, (offer, sent) in sends.items():
             answer = told.get(external_id, OfferResult(external_id))
-            results[offer.pk] = _answered(offer, change, answer, service)
+            results[offer.pk] = _answered(offer, sent, answer, service, changes[offer.pk].refusal)
             arrived.append(offer)
     _save(arrived)
     return results
 
 
-def _answered(offer: Offer, change: OfferChange, answer: OfferResult, service: MarketplaceService) -> Result:
+def _changes(offers: Sequence[Offer], results: dict[object, Result]) -> dict[int, Change]:
+    """What each offer is to say, read together; what can't be said is that offer's result."""
+    found, book = shelves.read(Place.of(offer) for offer in offers), Book(offers)
+    changes: dict[int, Change] = {}
+    for offer in offers:
+        try:
+            changes[offer.pk] = publishing.change_of(offer, found, book)
+        except PermanentError as error:
+            results[offer.pk] = error
+    return changes
+
+
+def _answered(
+    offer: Offer, change: OfferChange, answer: OfferResult, service: MarketplaceService, refusal: PriceRefused | None
+) -> Result:
     """Note the confirmed fields; the rest is unknown and read back, and after some times a person's."""
     missing = change.fields - answer.confirmed
-    if not missing:
+    if not missing and refusal is None:
         return _arrived(offer, change.content, change.fields, service)
     _note(offer, change.content, answer.confirmed & change.fields)
+    if not missing and refusal is not None:  # its stock is shown there; the price is a person's
+        offer.lot, offer.must_look = "", False
+        return refusal
     problem = answer.problem or f"The marketplace did not confirm {', '.join(sorted(missing))}"
     if offer.failure == UNCONFIRMED and offer.attempts >= MOST_SENT:
         return PermanentError(
@@ -183,9 +198,11 @@ def _save(offers: Sequence[Offer]) -> None:
     update_each(offers, ["pushed", "pushed_quantity", "pushed_at", "urgency", "lot"])
 
 
-def _fields(offer: Offer, content: OfferContent, service: MarketplaceService) -> frozenset[str]:
+def _fields(offer: Offer, change: Change, service: MarketplaceService) -> frozenset[str]:
     """What a bulk update sends of the offer: what changed since the last push, and what a sale changes there."""
-    said = publishing.as_json(content)
+    if change.refusal is not None:
+        return change.fields & service.bulk_fields | publishing.ALWAYS_SENT
+    said = publishing.as_json(change.content)
     changed = {name for name, value in said.items() if name not in offer.pushed or offer.pushed[name] != value}
     return frozenset(changed) & service.bulk_fields | publishing.ALWAYS_SENT
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from backoffice.rows import update_each
 from inventory import publishing, shelves
+from inventory.limits import Book
 from inventory.models import Feed, Offer
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
@@ -90,7 +91,8 @@ def _send(feed: Feed) -> Again | None:
     for offer in offers:
         offer.account = feed.account
     found = shelves.read(shelves.Place.of(offer) for offer in offers)
-    contents = [publishing.wanted(offer, found) for offer in offers]
+    book = Book(offers)
+    contents = [publishing.wanted(offer, found, book) for offer in offers]
     service = feed.account.service()
     service.plan(1, Urgency.CATALOGUE)
     _sent_at(feed, is_sent=True)

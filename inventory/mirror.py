@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from backoffice import money
 from backoffice.rows import update_each
-from inventory import feeds
+from inventory import feeds, pricing
 from inventory.models import Offer
+from inventory.pricing import NewPrice
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import NotFound
 from marketplaces.models import Account
@@ -123,6 +124,8 @@ def _mirror(account: Account, service: MarketplaceService, page: list[RemoteOffe
             _see(offer, shown[offer.external_id])
         update_each(list(known.values()), SEEN_FIELDS)
         Offer.objects.bulk_create(made)
+        prices = {offer.pk: NewPrice(shown[offer.external_id].price or None) for offer in made}
+        pricing.set_price(prices, reason="As it was found at the marketplace")
     return len(made)
 
 
@@ -165,7 +168,6 @@ def _from_remote(account: Account, remote: RemoteOffer) -> Offer:
         offer_type=remote.offer_type[:40],
         visibility=remote.visibility[:40],
         attributes=money.json_safe(remote.attributes),
-        price=remote.price or None,
         currency=remote.currency,
         quantity=remote.quantity,
         min_quantity=remote.min_quantity or 1,

@@ -7,20 +7,48 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
+from unfold.views import ChangeList
 
 from backoffice import money
-from backoffice.admin import OUTGOING, answer, badge, plain, price, short
+from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, price, short
 from backoffice.run_admin import BulkRuns
 from inventory import feeds, pricing, publishing
-from inventory.models import Offer, Upload
+from inventory.limits import Book
+from inventory.models import CompetitorWatch, Offer, PriceChange, Upload
+from inventory.offer_forms import OfferForm
 from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
 from inventory.pause_admin import Pausable
+from inventory.pricing import NewPrice
 from inventory.upload_admin import OfferUploads
 
+HISTORY = 10
+GOES_WITH_IT = (PriceChange, CompetitorWatch)
+PRICE = frozenset({"price", "currency"})
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
+
+
+class PricedList(ChangeList):
+    """The list's rows share one look at fees, costs and rates, whatever their number."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        book = Book(rows)
+        for offer in rows:
+            offer.book = book
+
+
+def _earning(offer: Any) -> pricing.Earning:
+    return pricing.earning(offer, offer.price, getattr(offer, "book", None))
+
+
+def _is_alone(offer: Any) -> bool:
+    """Whether it is shown on its own page, where there is room to say who says so."""
+    return not hasattr(offer, "book")
 
 
 @admin.register(Offer)
@@ -28,7 +56,7 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
-        "name", "account", "product", price("price"), "earns", "wanted", plain("pushed_quantity", "pushed"),
+        "name", "account", "product", price("price"), "earns", "margin", "wanted", plain("pushed_quantity", "pushed"),
         plain("seen_quantity", "seen"), "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
         "is_active", short("last_error", "problem", 40),
     )  # fmt: skip
@@ -40,9 +68,11 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     search_fields = ("external_id__startswith", "external_product_id__startswith", "product__sku__startswith")
     search_help_text = "Beginning of the offer's id, the product's id or the SKU"
     autocomplete_fields = ("account", "product")
+    form = OfferForm
     ordering = ("-pk",)
     readonly_fields = (
-        "earns", "buyer_sees", "state", "removal_by", "attempts", "next_try_at", "failure", "last_error",
+        "earns", "margin", "buyer_sees", "its_floor", "price_history",
+        "state", "removal_by", "attempts", "next_try_at", "failure", "last_error",
         "pushed_quantity", "pushed_at", "pushed",
         "seen_status", "seen_word", "seen_price", "seen_quantity", "seen_at", "seen", "its_uploads", "stopped_because",
         "sale",
@@ -50,8 +80,10 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
         ("Wanted", {"fields": (
-            ("price", "currency"), ("earns", "buyer_sees"), "quantity", ("is_active", "sale"), "min_quantity", "low_stock_at",
+            ("price", "currency"), ("earns", "margin", "buyer_sees"), ("floor", "ceiling"), "its_floor", "quantity",
+            ("is_active", "sale"), "min_quantity", "low_stock_at",
         )}),
+        ("Price history", {"fields": ("price_history",)}),
         ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
         ("State", {"fields": ("state", "removal_by", "failure", "last_error", "attempts", "next_try_at")}),
         ("Uploaded codes", {"fields": ("its_uploads",)}),
@@ -71,6 +103,11 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
         """Only what never reached the marketplace may go: the rest would sell on there without us."""
         return obj is not None and not obj.external_id and bool(super().has_delete_permission(request, obj))
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What was written down about an offer goes with it; nobody may delete that by itself."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, needed - {model._meta.verbose_name for model in GOES_WITH_IT}, protected
+
     def get_buttons(self, request: HttpRequest, row: Offer) -> Sequence[str]:
         usual = super().get_buttons(request, row)
         return [*usual, *self.get_there_buttons(row), *(["forget_id"] if row.external_id else [])]
@@ -89,9 +126,39 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     def seen_word(self, offer: Offer) -> str:
         return str(offer.seen.get("status_word", ""))
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PricedList]:
+        return PricedList
+
     @display(description="we get", ordering="we_get")
-    def earns(self, offer: Offer) -> str:
-        return money.display(offer.we_get, offer.currency) if offer.simulated_price == offer.price else ""
+    def earns(self, offer: Any) -> str:
+        earning = _earning(offer)
+        if earning.amount is None:
+            return earning.source if offer.price is not None and _is_alone(offer) else ""
+        shown = money.display(earning.amount, offer.currency)
+        return f"{shown}, {earning.source}" if _is_alone(offer) else shown
+
+    @display(description="margin")
+    def margin(self, offer: Any) -> str:
+        return _earning(offer).margin_words
+
+    @display(description="floor that holds")
+    def its_floor(self, offer: Offer) -> str:
+        if offer._state.adding:
+            return ""
+        limits = Book([offer]).limits(offer)
+        refusal = limits.refusal(offer.price) if offer.price is not None else None
+        return f"{limits.words}. {refusal or ''}"
+
+    @display(description="last changes")
+    def price_history(self, offer: Offer) -> str:
+        changes = PriceChange.objects.filter(offer=offer.pk, is_dry_run=False).order_by("-at", "-pk")[:HISTORY]
+        lines = [
+            f"{change.at:%Y-%m-%d %H:%M}  {change.words}  {change.reason}{f', by {change.by}' if change.by else ''}"
+            for change in changes
+        ]
+        query = f"offer__id__exact={offer.pk}"
+        all_of_it = link("admin:inventory_pricechange_changelist", "All changes of its price", query=query)
+        return format_html("{}{}", in_lines("\n".join(lines)) if lines else "", all_of_it)
 
     @display(description="buyer pays")
     def buyer_sees(self, offer: Offer) -> str:
@@ -102,7 +169,16 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
         return "follow stock" if offer.quantity is None else str(offer.quantity)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save what was changed; the price goes its own way, which keeps its history."""
+        new = NewPrice(obj.price, obj.currency)
+        if not change:
+            obj.price = None
+        asked, form.changed_data = form.changed_data, [name for name in form.changed_data if name not in PRICE]
         super().save_model(request, obj, form, change)
+        form.changed_data = asked
+        if not change or set(asked) & PRICE:
+            pricing.set_price({obj.pk: new}, reason="Changed on the offer’s page", by=request.user.get_username())
+            obj.price, obj.currency = new.amount, new.currency
         if form.changed_data and obj.product_id:
             publishing.request(Offer.objects.filter(pk=obj.pk))
         pricing.request_simulation(Offer.objects.filter(pk=obj.pk))

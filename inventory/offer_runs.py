@@ -3,30 +3,29 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from decimal import Decimal
+from itertools import islice
 from typing import Any, ClassVar
 
 from django import forms
 from django.db import connection
 from django.db.models import QuerySet
-from unfold.widgets import (
-    UnfoldAdminDecimalFieldWidget,
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-)
+from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from backoffice import money, runs
 from backoffice.runs import Key, Outcome, Preview
-from inventory import pauses, publishing
+from inventory import pauses, price_ways, pricing, publishing
 from inventory.models import Offer, Pause
+from inventory.price_ways import Ground, PriceForm
+from inventory.pricing import NewPrice
 from marketplaces import runs as outgoing_runs
 from marketplaces.forms import ReasonForm
 from marketplaces.models import Account
 
-SAMPLE = 20
+SAMPLE, AT_ONCE = 20, 2000
 # An offer is wide, and there may be ten thousand.
 LOOKED_AT = (
     "external_id", "external_product_id", "title", "price", "currency", "quantity", "is_active", "account_id", "product_id",
+    "floor", "ceiling", "we_get", "simulated_price",
 )  # fmt: skip
 NO_PRODUCT = "It is not linked to a product of ours. Choose one on its page."
 
@@ -38,7 +37,13 @@ class OfferKind(outgoing_runs.OutgoingKind):
     permission = "inventory.change_offer"
     columns: ClassVar[Sequence[str]] = ()
 
-    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+    header: ClassVar[Sequence[str]] = ("offer", "account", "now", "after")
+
+    def ground(self, offers: Sequence[Offer], said: Mapping[str, Any]) -> Any:
+        """Read what wish() needs of many offers together."""
+        return None
+
+    def wish(self, offer: Offer, said: Mapping[str, Any], ground: Any) -> dict[str, Any]:
         """The offer's new values. Raises ValueError, with a reason for people, for one that is to be left alone."""
         raise NotImplementedError
 
@@ -46,29 +51,40 @@ class OfferKind(outgoing_runs.OutgoingKind):
         """Before and after, for the preview and the results."""
         raise NotImplementedError
 
+    def more_words(self, offer: Offer, values: Mapping[str, Any], ground: Any) -> Sequence[str]:
+        """What else the preview tells of an offer, under the rest of `header`."""
+        return ()
+
+    def write(self, changed: Mapping[int, Mapping[str, Any]], said: Mapping[str, Any], by: str, ground: Any) -> None:
+        """Write each row's new values, in the transaction that locks the rows."""
+        self._write(changed)
+
     def preview(self, rows: "QuerySet[Offer]", said: Mapping[str, Any]) -> Preview:
         refused: list[str] = []
         sample: list[list[str]] = []
         touched: list[Any] = []
         unchanged = 0
         accounts = {account.pk: account for account in Account.objects.all()}
-        for offer in rows.select_related(None).only(*LOOKED_AT).order_by("pk").iterator(chunk_size=2000):
-            try:
-                values = self.wish(offer, said)
-            except ValueError as reason:
-                refused.append(f"{offer.title or offer}: {reason}")
-                continue
-            if not self._differs(offer, values):
-                unchanged += 1
-                continue
-            touched.append(offer.account_id)
-            if len(sample) < SAMPLE:
-                name = accounts[offer.account_id].name
-                sample.append([offer.title or str(offer), name, *self.words(offer, values)])
+        found = rows.select_related(None).only(*LOOKED_AT).order_by("pk").iterator(chunk_size=AT_ONCE)
+        while offers := list(islice(found, AT_ONCE)):
+            ground = self.ground(_on(accounts, offers), said)
+            for offer in offers:
+                try:
+                    values = self.wish(offer, said, ground)
+                except ValueError as reason:
+                    refused.append(f"{offer.title or offer}: {reason}")
+                    continue
+                if not self._differs(offer, values):
+                    unchanged += 1
+                    continue
+                touched.append(offer.account_id)
+                if len(sample) < SAMPLE:
+                    told = (*self.words(offer, values), *self.more_words(offer, values, ground))
+                    sample.append([offer.title or str(offer), offer.account.name, *told])
         counts = {accounts[pk]: rows for pk, rows in Counter(touched).items()}
         requests, seconds = outgoing_runs.cost(counts, at_once="offers_per_update")
         return Preview(
-            changed=len(touched), unchanged=unchanged, refused=refused, header=("offer", "account", "now", "after"),
+            changed=len(touched), unchanged=unchanged, refused=refused, header=self.header,
             sample=sample, requests=requests, seconds=seconds,
         )  # fmt: skip
 
@@ -76,9 +92,12 @@ class OfferKind(outgoing_runs.OutgoingKind):
         outcomes: dict[Key, Outcome] = {}
         changed: dict[int, dict[str, Any]] = {}
         # In one order, so that two runs never wait for each other.
-        for offer in rows.only(*LOOKED_AT).select_for_update(no_key=True).order_by("pk"):
+        offers = list(rows.only(*LOOKED_AT).select_for_update(no_key=True).order_by("pk"))
+        accounts = Account.objects.in_bulk({offer.account_id for offer in offers})
+        ground = self.ground(_on(accounts, offers), said)
+        for offer in offers:
             try:
-                values = self.wish(offer, said)
+                values = self.wish(offer, said, ground)
             except ValueError as reason:
                 outcomes[str(offer.pk)] = runs.failed(str(reason))
                 continue
@@ -88,7 +107,7 @@ class OfferKind(outgoing_runs.OutgoingKind):
             before, after = self.words(offer, values)
             changed[offer.pk] = values
             outcomes[str(offer.pk)] = runs.waiting(f"{before} → {after}" if before or after else "")
-        self._write(changed)
+        self.write(changed, said, by, ground)
         publishing.request(Offer.objects.filter(pk__in=changed))
         return outcomes
 
@@ -114,10 +133,17 @@ class OfferKind(outgoing_runs.OutgoingKind):
         return not self.columns or any(getattr(offer, column) != value for column, value in values.items())
 
 
+def _on(accounts: Mapping[Any, Account], offers: Sequence[Offer]) -> Sequence[Offer]:
+    """Give offers that were read without their account the one that is known."""
+    for offer in offers:
+        offer.account = accounts[offer.account_id]
+    return offers
+
+
 class Push(OfferKind):
     title = "Push"
 
-    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+    def wish(self, offer: Offer, said: Mapping[str, Any], ground: Any) -> dict[str, Any]:
         if offer.product_id is None:
             raise ValueError(NO_PRODUCT)
         return {}
@@ -126,52 +152,32 @@ class Push(OfferKind):
         return "", ""
 
 
-class PriceForm(forms.Form):
-    """How prices change."""
-
-    way = forms.ChoiceField(
-        label="Change",
-        choices=[("percent", "by percent"), ("amount", "by an amount"), ("to", "to an amount")],
-        widget=UnfoldAdminSelectWidget(),
-    )
-    value = forms.DecimalField(
-        max_digits=12, decimal_places=4, widget=UnfoldAdminDecimalFieldWidget(attrs={"autofocus": True, "step": "any"}),
-        help_text="Such as 5 or -2.5. An amount is in each offer's own currency.",
-    )  # fmt: skip
-
-    def clean(self) -> dict[str, Any]:
-        said = super().clean() or {}
-        value, way = said.get("value"), said.get("way")
-        if value is not None and way == "to" and value <= 0:
-            self.add_error("value", "A price is more than nothing.")
-        if value is not None and way == "percent" and not -90 <= value <= 500:
-            self.add_error("value", "Between -90 and 500 percent at once.")
-        return said
-
-
 class ChangePrice(OfferKind):
     title = "Change prices"
     form_class = PriceForm
     columns = ("price",)
+    header = ("offer", "account", "now", "after", "we get", "margin", "floor")
 
     def describe(self, said: Mapping[str, Any]) -> str:
-        value = Decimal(said["value"])
-        return {
-            "percent": f"Change prices by {value:+f} %", "amount": f"Change prices by {value:+f}",
-        }.get(said["way"], f"Set prices to {value:f}")  # fmt: skip
+        return price_ways.describe(said)
 
-    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
-        if offer.price is None or not offer.currency:
-            raise ValueError("It has no price yet.")
-        value = Decimal(said["value"])
-        price = {"percent": offer.price * (100 + value) / 100, "amount": offer.price + value}.get(said["way"], value)
-        price = money.rounded(price, offer.currency)
-        if price <= 0:
-            raise ValueError(f"Its price would be {money.display(price, offer.currency)}.")
-        return {"price": price}
+    def ground(self, offers: Sequence[Offer], said: Mapping[str, Any]) -> Ground:
+        return price_ways.ground_for(offers, said)
+
+    def wish(self, offer: Offer, said: Mapping[str, Any], ground: Ground) -> dict[str, Any]:
+        return {"price": price_ways.new_price(offer, said, ground)}
 
     def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
         return money.display(offer.price, offer.currency), money.display(values["price"], offer.currency)
+
+    def more_words(self, offer: Offer, values: Mapping[str, Any], ground: Ground) -> Sequence[str]:
+        earning = pricing.earning(offer, values["price"], ground.book)
+        we_get = money.display(earning.amount, offer.currency) or f"unknown: {earning.source}"
+        return we_get, earning.margin_words or "unknown", ground.book.limits(offer).words
+
+    def write(self, changed: Mapping[int, Mapping[str, Any]], said: Mapping[str, Any], by: str, ground: Ground) -> None:
+        prices = {pk: NewPrice(values["price"], note=ground.notes.get(pk, "")) for pk, values in changed.items()}
+        pricing.set_price(prices, reason=self.describe(said), by=by, rule=ground.rule)
 
 
 class NumberForm(forms.Form):
@@ -191,7 +197,7 @@ class ChangeQuantity(OfferKind):
     def describe(self, said: Mapping[str, Any]) -> str:
         return "Follow stock" if said["quantity"] is None else f"Show at most {said['quantity']} units"
 
-    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+    def wish(self, offer: Offer, said: Mapping[str, Any], ground: Any) -> dict[str, Any]:
         return {"quantity": said["quantity"]}
 
     def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:
@@ -220,7 +226,7 @@ class PauseOffers(OfferKind):
         self._switch(rows, said, by)
         return {key: runs.unchanged() if self._is_so(key in had) else runs.waiting() for key in keys}
 
-    def wish(self, offer: Offer, said: Mapping[str, Any]) -> dict[str, Any]:
+    def wish(self, offer: Offer, said: Mapping[str, Any], ground: Any) -> dict[str, Any]:
         return {}
 
     def words(self, offer: Offer, values: Mapping[str, Any]) -> tuple[str, str]:

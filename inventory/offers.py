@@ -9,18 +9,23 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from inventory import products
+from inventory import limits, pricing, products
+from inventory.limits import Book, PriceRefused
 from inventory.models import Offer, Product
+from inventory.pricing import NewPrice
 from marketplaces.models import Account
 
 REQUIRED = ("sku", "external_product_id", "price", "currency")
 # Columns that are copied as they stand. An empty cell leaves what is there, but an empty quantity means "follow stock".
 PLAIN = (
     "price", "currency", "quantity", "offer_type", "visibility", "min_quantity", "low_stock_at", "title", "description",
+    "floor", "ceiling",
 )  # fmt: skip
 OPTIONAL = ("quantity", "offer_type", "visibility", "min_quantity", "low_stock_at", "title", "external_id", "attributes",
-            "description")  # fmt: skip
+            "description", "floor", "ceiling")  # fmt: skip
 COLUMNS = (*REQUIRED, *OPTIONAL)
+PRICE = frozenset({"price", "currency"})
+DECIDES = PRICE | {"floor", "ceiling", "product"}  # whether a price may go out
 
 
 class UnusableHeader(ValueError):
@@ -56,10 +61,11 @@ def import_offers(
     done = OfferImport()
     reader = csv.reader(lines, strict=True)
     header = _header(reader)
+    book = Book()
     for number, cells in progress(_rows(reader, done)):
         try:
             with transaction.atomic():
-                offer, outcome = _apply(account, _row(header, cells))
+                offer, outcome = _apply(account, _row(header, cells), book)
         except UnusableRow as error:
             done.errors.append((number, str(error)))
             continue
@@ -103,7 +109,7 @@ def _row(header: list[str], cells: list[str]) -> dict[str, str]:
     return dict(zip(header, (cell.strip() for cell in cells), strict=False))
 
 
-def _apply(account: Account, row: dict[str, str]) -> tuple[Offer, str]:
+def _apply(account: Account, row: dict[str, str], book: Book) -> tuple[Offer, str]:
     """Bring one offer to what the row says; returns it and the name of the count that it belongs to."""
     try:
         product = products.by_sku(row.get("sku", ""))
@@ -123,12 +129,27 @@ def _apply(account: Account, row: dict[str, str]) -> tuple[Offer, str]:
     changed = [name for name, value in values.items() if getattr(offer, name) != value]
     for name in changed:
         setattr(offer, name, values[name])
+    if DECIDES & set(changed):
+        _check(offer, book)
+    new = NewPrice(offer.price, offer.currency)
     if is_new:
+        offer.price = None
         offer.save()
-        return offer, "created"
-    if changed:
-        offer.save(update_fields=changed)
-    return offer, "changed" if changed else "unchanged"
+    elif changed:
+        offer.save(update_fields=[name for name in changed if name not in PRICE])
+    if is_new or PRICE & set(changed):
+        pricing.set_price({offer.pk: new}, reason="Imported from a CSV")
+        offer.price = new.amount
+    return offer, "created" if is_new else "changed" if changed else "unchanged"
+
+
+def _check(offer: Offer, book: Book) -> None:
+    if offer.floor is not None and offer.ceiling is not None and offer.floor > offer.ceiling:
+        raise UnusableRow("ceiling: it is below the floor")
+    try:
+        limits.check(offer, book)
+    except PriceRefused as refusal:
+        raise UnusableRow(f"price: {refusal}") from refusal
 
 
 def _find(account: Account, product: Product, row: dict[str, str]) -> Offer | None:

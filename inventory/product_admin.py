@@ -55,7 +55,7 @@ class ProductAdmin(Pausable):
     page_only: Sequence[str] = ("receive", "correct")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        shown = ("sku", "name", "kind")
+        shown = ("sku", "name", "kind", "min_margin")
         return (*shown, "sale", "units", *(("movements",) if obj.is_counted else ())) if obj else shown
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:

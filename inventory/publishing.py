@@ -1,6 +1,7 @@
 """Bring the marketplace's offer to what we want it to say."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from backoffice.rows import update_each
-from inventory import removal, shelves, urgency
+from inventory import limits, removal, shelves, urgency
+from inventory.limits import Book, PriceRefused
 from inventory.mirror import record_seen
 from inventory.models import Offer, StockChange, Upload
 from inventory.shelves import Place, Shelves
@@ -24,26 +26,34 @@ from marketplaces.types import OfferContent, OfferStatus, RemoteOffer, Urgency
 
 State = Offer.State
 ALWAYS_SENT = frozenset({"quantity"})  # a sale changes it there, so what we pushed last proves nothing
+STOCK = frozenset({"quantity", "is_for_sale"})  # goes out also when the price must not
 FEED_AGAIN = timedelta(hours=1)
 JOB_AGAIN = timedelta(minutes=15)  # the end of the job wakes the offer; this is for the case that nobody did
 
 
-def wanted(offer: Offer, found: Shelves | None = None) -> OfferContent:
+def wanted(offer: Offer, found: Shelves | None = None, book: Book | None = None) -> OfferContent:
     """What the offer should say now; its quantity is never more than can be delivered.
 
-    Whoever asks for many offers has read their shelves together. A marketplace that takes no prices needs none. Raises
-    PermanentError, naming what is missing, when it can't be said.
+    Whoever asks for many offers has read their shelves together, and gives a `book` of them, which reads together what their
+    limits stand on. A marketplace that takes no prices needs none. Raises PermanentError, naming what is missing, when it
+    can't be said, and PriceRefused for a price that must not go out.
     """
-    needs_price = "price" in offer.account.service_class.offer_fields
-    if needs_price and (offer.price is None or not offer.currency):
-        raise PermanentError(
+    if "price" not in offer.account.service_class.offer_fields:
+        return _content(offer, offer.price or Decimal(0), found)
+    if offer.price is None or not offer.currency:
+        raise PriceRefused(
             f"Offer “{offer}” has no price. Give it a price and a currency, then push it", kind="invalid"
         )
+    limits.check(offer, book)
+    return _content(offer, offer.price, found)
+
+
+def _content(offer: Offer, price: Decimal, found: Shelves | None) -> OfferContent:
     place = Place.of(offer)
     known = shelves.read([place]) if found is None else found
     return OfferContent(
         external_product_id=offer.external_product_id,
-        price=Decimal(0) if offer.price is None else offer.price,
+        price=price,
         currency=offer.currency,
         quantity=wanted_quantity(offer, known),
         min_quantity=offer.min_quantity,
@@ -55,6 +65,54 @@ def wanted(offer: Offer, found: Shelves | None = None) -> OfferContent:
         attributes=offer.attributes,
         is_for_sale=offer.is_active and known.pause(place) is None,
     )
+
+
+@dataclass(frozen=True)
+class Change:
+    """What an update sends: the named `fields` of `content`, after which the offer there `says` that, as in `pushed`.
+
+    Where the price must not go out, `refusal` says why, and the fields are those that stock is made of: what is sold out
+    has to be seen there whatever the price.
+    """
+
+    content: OfferContent
+    fields: frozenset[str]
+    says: dict[str, Any]
+    differs: bool
+    refusal: PriceRefused | None = None
+
+
+def change_of(offer: Offer, found: Shelves | None = None, book: Book | None = None) -> Change:
+    """Say what an update of an offer that exists there sends now, against what was pushed last.
+
+    Raises PermanentError as wanted() does, but for a price that must not go out: that is the change's `refusal`.
+    """
+    try:
+        content = wanted(offer, found, book)
+    except PriceRefused as refusal:
+        content = _without_price(offer, found, book)
+        said = {name: value for name, value in as_json(content).items() if name in STOCK}
+        fields = frozenset(name for name, value in said.items() if offer.pushed.get(name, True) != value)
+        says = offer.pushed | said
+        return Change(content, fields | ALWAYS_SENT, says, says != offer.pushed, refusal)
+    differing = frozenset(_differing(offer, content))
+    # What can't change after the creation is not compared, or it would be sent for ever.
+    fields = differing - {"external_product_id"} | ALWAYS_SENT
+    return Change(content, fields, as_json(content), bool(differing))
+
+
+def _without_price(offer: Offer, found: Shelves | None, book: Book | None) -> OfferContent:
+    """The content for its stock alone. Its price is the one that is there, and is not sent.
+
+    Where that one, too, is out of bounds by now, no more units are shown there than before: each would sell at it.
+    """
+    there = Decimal(offer.pushed["price"]) if "price" in offer.pushed else offer.seen_price
+    currency = offer.pushed.get("currency") or offer.seen.get("currency") or offer.currency
+    content = replace(_content(offer, there or Decimal(0), found), currency=currency)
+    if there is not None and currency == offer.currency and not (book or Book()).limits(offer).refusal(there):
+        return content
+    shown = offer.seen_quantity if offer.pushed_quantity is None else offer.pushed_quantity
+    return replace(content, quantity=min(content.quantity, shown or 0))
 
 
 def wanted_quantity(offer: Offer, found: Shelves | None = None) -> int:
@@ -74,13 +132,17 @@ def as_json(content: OfferContent) -> dict[str, Any]:
     return {name: plain(value) for name, value in vars(content).items()}
 
 
-def differences(offer: Offer) -> dict[str, tuple[Any, Any]]:
+def differences(offer: Offer, book: Book | None = None) -> dict[str, tuple[Any, Any]]:
     """Field by field, what was pushed last against what is wanted now. Everything, for an offer not created yet.
 
     What its marketplace takes from nobody is not wanted there, and so makes no difference.
     """
+    return _differing(offer, wanted(offer, book=book))
+
+
+def _differing(offer: Offer, content: OfferContent) -> dict[str, tuple[Any, Any]]:
     takes = offer.account.service_class.offer_fields
-    now = {name: value for name, value in as_json(wanted(offer)).items() if name in takes}
+    now = {name: value for name, value in as_json(content).items() if name in takes}
     return {name: (offer.pushed.get(name), value) for name, value in now.items() if offer.pushed.get(name) != value}
 
 
@@ -122,8 +184,10 @@ def _push(offer: Offer) -> Again | None:
         service = offer.account.service()
         service.plan(1, Urgency.PRICE)  # before the job is let go of, which happens once
         _job_over(offer, offer.job)
-        if not differences(offer):
+        change = change_of(offer)
+        if not change.differs:
             _look(offer, service)
+            _over(offer, change)
             return None
     service = offer.account.service()
     if not offer.external_id:
@@ -132,25 +196,40 @@ def _push(offer: Offer) -> Again | None:
         # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
         service.plan(1 + (service.find_requests if offer.must_look else 0), Urgency.PRICE)
         return _create(offer, service)
-    fields = _fields_to_send(offer)
-    service.plan(1, Urgency.STOCK if fields == ALWAYS_SENT else Urgency.PRICE)
-    content = wanted(offer)  # read as late as can be: what is sold while we waited counts
+    book = Book([offer])
+    change = change_of(offer, book=book)
+    service.plan(1, Urgency.STOCK if change.refusal or change.fields == ALWAYS_SENT else Urgency.PRICE)
+    change = change_of(offer, book=book)  # read as late as can be: what is sold while we waited counts
     try:
-        remote = service.update_offer(offer.external_id, content, fields)
+        remote = service.update_offer(offer.external_id, change.content, change.fields)
     except NotFound as error:
         raise gone(offer, error) from error
-    return _sent(offer, content, remote)
+    again = _sent(offer, change.says, remote)
+    if again is None:
+        _over(offer, change)
+    return again
 
 
-def _fields_to_send(offer: Offer) -> frozenset[str]:
-    # What can't change after the creation is not compared, or it would be sent for ever.
-    return frozenset(differences(offer)) - {"external_product_id"} | ALWAYS_SENT
+def _over(offer: Offer, change: Change) -> None:
+    """End a push: what there was of stock is there. A price that must not go out is a person's."""
+    if change.refusal is not None:
+        offer.must_look = False
+        raise change.refusal
 
 
 def _create(offer: Offer, service: MarketplaceService) -> Again | None:
     """Create it there, after looking whether an earlier try did; one that exists is taken over and brought up to date."""
-    content = wanted(offer)
+    refusal = None
+    try:
+        content = wanted(offer)
+    except PriceRefused as error:
+        if not offer.must_look:
+            raise
+        # An earlier create may have arrived: what is sold out has to be seen there.
+        content, refusal = replace(_content(offer, offer.price or Decimal(0), None), quantity=0), error
     found = service.find_offer(content) if offer.must_look else None
+    if found is None and refusal is not None:
+        raise refusal
     if found is not None and Offer.objects.filter(account=offer.account, external_id=found.external_id).exists():
         raise PermanentError(
             f"An offer may have been created for “{offer}”, and the one like it that is found there ({found.external_id}) has"
@@ -162,12 +241,12 @@ def _create(offer: Offer, service: MarketplaceService) -> Again | None:
         offer.external_id = remote.external_id
         offer.save(update_fields=["external_id"])
         return Again(timezone.now(), "It existed there already and is brought up to date.")
-    return _sent(offer, content, remote)
+    return _sent(offer, as_json(content), remote)
 
 
-def _sent(offer: Offer, content: OfferContent, remote: RemoteOffer) -> Again | None:
+def _sent(offer: Offer, says: dict[str, Any], remote: RemoteOffer) -> Again | None:
     """Note what was sent: it has arrived, or will have when the marketplace's job is done."""
-    offer.pushing, offer.external_id = as_json(content), offer.external_id or remote.external_id
+    offer.pushing, offer.external_id = says, offer.external_id or remote.external_id
     if remote.job_id:
         with transaction.atomic():
             offer.job = jobs.start(offer.account, remote.job_id, purpose=f"offer {offer.pk}")

@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import bulk_publishing, buying, feeds, pricing, publishing, stock, upload_steps, uploads
-from inventory.models import Feed, Offer, Purchase, StockChange, Upload
+from inventory import bulk_publishing, buying, feeds, pricing, publishing, repricing, stock, upload_steps, uploads
+from inventory.models import CompetitorWatch, Feed, Offer, Purchase, StockChange, Upload
 from marketplaces import outgoing
 from marketplaces.exceptions import BudgetSpent, MarketplaceError, TemporaryError
 
@@ -41,6 +41,14 @@ def stock_changed(product_id: int) -> None:
     publishing.tell_offers(product_id)
 
 
+def reprice(after: int = 0) -> None:
+    repricing.page(after)
+
+
+def read_competitors(pk: int) -> None:
+    repricing.read(pk)
+
+
 def simulate_price(pk: int, tries: int = 0) -> None:
     """Ask what an offer's price means; a figure for people, so after a few tries without luck it is left empty."""
     offer = Offer.objects.select_related("account").filter(pk=pk).first()
@@ -70,3 +78,4 @@ def sweep() -> None:
     outgoing.sweep(Feed)
     outgoing.sweep(Upload)
     outgoing.sweep(Purchase)
+    outgoing.sweep(CompetitorWatch)

@@ -2,6 +2,14 @@
 
 from inventory.models.feeds import Feed as Feed
 from inventory.models.offers import Offer as Offer, Upload as Upload
+from inventory.models.prices import (
+    AccountTerms as AccountTerms,
+    CompetitorWatch as CompetitorWatch,
+    ExchangeRate as ExchangeRate,
+    Fee as Fee,
+    PriceChange as PriceChange,
+    PriceRule as PriceRule,
+)
 from inventory.models.purchases import Purchase as Purchase
 from inventory.models.recalls import Recall as Recall, RecalledCode as RecalledCode
 from inventory.models.shelves import Pause as Pause, QuantityRule as QuantityRule

@@ -60,6 +60,14 @@ class Offer(Outgoing):
         null=True, blank=True,
         help_text="At most this many are shown. Empty means: follow stock. Never more than can be delivered is shown.",
     )  # fmt: skip
+    floor = models.DecimalField(
+        max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(Decimal("0.0001"))],
+        help_text="No lower price goes out, by any way. In the offer's currency; beside what the least margin asks for.",
+    )  # fmt: skip
+    ceiling = models.DecimalField(
+        max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(Decimal("0.0001"))],
+        help_text="No higher price goes out, by any way. In the offer's currency.",
+    )  # fmt: skip
     # What the marketplace says this price means, and for which price it said so.
     we_get = models.DecimalField("we get", max_digits=14, decimal_places=4, null=True, blank=True, editable=False)
     buyer_pays = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True, editable=False)

@@ -1,7 +1,9 @@
 """Products, and the codes that we hold of them."""
 
+from decimal import Decimal
+
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -10,6 +12,10 @@ from marketplaces.models import Account
 from marketplaces.shop import CodeKind
 
 CURRENCY_HELP = "Three letters, such as EUR."
+MARGIN_HELP = (
+    "Percent of the cost that has to be left after the fees, such as 10. No price goes out below it; 0 means at no loss."
+    ""
+)
 
 
 class Product(models.Model):
@@ -25,6 +31,11 @@ class Product(models.Model):
         "stock", max_length=10, choices=Kind.choices, default=Kind.CODES,
         help_text="A pool of codes, each handed over once; or units that are counted, such as goods on a shelf or top-ups."
         " It can't change once there is stock.",
+    )  # fmt: skip
+    min_margin = models.DecimalField(
+        "least margin", max_digits=7, decimal_places=2, null=True, blank=True,
+        validators=[MinValueValidator(Decimal(-99)), MaxValueValidator(Decimal(10_000))],
+        help_text=f"{MARGIN_HELP} Empty: the account's.",
     )  # fmt: skip
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 

@@ -14,10 +14,15 @@ from inventory.models import (
     Batch,
     Code,
     CodeReveal,
+    CompetitorWatch,
+    ExchangeRate,
+    Fee,
     Hold,
     Movement,
     Offer,
     Pause,
+    PriceChange,
+    PriceRule,
     Product,
     Purchase,
     QuantityRule,
@@ -95,6 +100,7 @@ def product_row(number: int, on: Account) -> Offer:
         title=f"{product.name} – instant delivery", price="9.9900", currency="USD", pushed_quantity=2, seen_quantity=2,
         seen_status="live",
     )  # fmt: skip
+    price_rows(number, offer)
     Upload.objects.create(
         account=on, offer=offer, code_id=1000 * (number + 1) + 2, external_offer_id=offer.external_id, by="worker",
         external_id=f"item-{number}", status="back", note="Called back by worker.", withdrawn_at=timezone.now(),
@@ -107,6 +113,19 @@ def product_row(number: int, on: Account) -> Offer:
     purchase.answer = json.dumps({"key": f"{CODE}-bought-{number}"})
     purchase.save(update_fields=["answer"])
     return offer
+
+
+def price_rows(number: int, offer: Offer) -> None:
+    """A rule that is off, a change of the price, what others ask, a fee and a rate."""
+    rule = PriceRule.objects.create(
+        name=f"Rule {number}", is_enabled=False, account=offer.account, product=offer.product, kind="margin", value=15
+    )
+    PriceChange.objects.create(offer=offer, before="8.99", after="9.99", currency="USD", reason="By hand", rule=rule)
+    CompetitorWatch.objects.create(
+        offer=offer, account=offer.account, price="9.89", currency="USD", seller="rival-shop"
+    )
+    Fee.objects.create(account=offer.account, category=f"Category {number}", percent="9.9")
+    ExchangeRate.objects.create(base="USD", quote="EUR", rate="0.92", day=timezone.localdate() - timedelta(days=number))
 
 
 def order_row(number: int, offer: Offer) -> Order:

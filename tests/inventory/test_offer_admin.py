@@ -101,7 +101,7 @@ def test_saving_nothing_pushes_nothing(offer, admin_client):
 
 def test_saving_does_not_undo_what_a_worker_wrote_meanwhile(offer, admin_client):
     url = reverse("admin:inventory_offer_change", args=[offer.pk])
-    posted = form_of(admin_client, offer, price="12.50")
+    posted = form_of(admin_client, offer, price="12.50", title="Renamed")
 
     with while_saving(lambda: Offer.objects.update(pushed_quantity=7)):
         admin_client.post(url, posted)

@@ -20,6 +20,9 @@ from tests.backoffice import world
 LIST = reverse("admin:marketplaces_account_changelist")
 ADD = reverse("admin:marketplaces_account_add") + "?marketplace=g2g"
 
+# The tables on an account's page, without a row.
+NO_ROWS = {f"{name}-{count}_FORMS": "0" for name in ("fees", "terms") for count in ("TOTAL", "INITIAL")}
+
 
 def page(account):
     return reverse("admin:marketplaces_account_change", args=[account.pk])
@@ -31,7 +34,7 @@ def answers(account=None, **fields):
     form = form_class(instance=account) if account else form_class()
     values = {name: form.get_initial_for_field(field, name) for name, field in form.fields.items()}
     shown = {f"initial-{name}": values[name] for name in AccountForm.Meta.fields}
-    posted = values | shown | fields
+    posted = values | shown | fields | (NO_ROWS if account else {})
     return {name: value for name, value in posted.items() if value is not None and value is not False}
 
 

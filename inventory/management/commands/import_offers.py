@@ -9,6 +9,7 @@ from django.core.management.base import CommandParser
 from backoffice import progress
 from backoffice.commands import Report, ReportingCommand, Unusable
 from inventory import offers, publishing
+from inventory.limits import Book
 from inventory.models import Offer
 from marketplaces import accounts
 from marketplaces.exceptions import PermanentError
@@ -64,13 +65,14 @@ def _tracked(rows: Iterable[Any]) -> Iterator[Any]:
 
 def _push(named: list[int]) -> int:
     """Request a push of every offer in the file that differs, also when it was changed by an import before."""
-    found = Offer.objects.filter(pk__in=named).select_related("account")
-    differing = [offer.pk for offer in found.iterator() if _differs(offer)]
+    found = list(Offer.objects.filter(pk__in=named).select_related("account"))
+    book = Book(found)
+    differing = [offer.pk for offer in found if _differs(offer, book)]
     return publishing.request(Offer.objects.filter(pk__in=differing))
 
 
-def _differs(offer: Offer) -> bool:
+def _differs(offer: Offer, book: Book) -> bool:
     try:
-        return bool(publishing.differences(offer))
+        return bool(publishing.differences(offer, book))
     except PermanentError:
         return True  # the push records on the offer what is missing

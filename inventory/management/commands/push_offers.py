@@ -12,6 +12,7 @@ from django.utils import timezone
 from backoffice import progress
 from backoffice.commands import Report, ReportingCommand, Unusable
 from inventory import bulk_publishing, products, publishing
+from inventory.limits import Book, PriceRefused
 from inventory.models import Offer
 from marketplaces import accounts
 from marketplaces.exceptions import BudgetSpent, PermanentError
@@ -42,17 +43,21 @@ class Command(ReportingCommand):
         offers = list(_chosen(options["account"], options["sku"]))
         differing: Differences = {}
         failed: list[dict[str, str]] = []
+        held_back: list[int] = []
+        book = Book(offers)
         for offer in progress.track(offers, label="Comparing offers"):
             try:
-                if found := publishing.differences(offer):
+                if found := publishing.differences(offer, book):
                     differing[offer.pk] = found
             except PermanentError as error:
                 failed.append(_failure(offer, str(error)))
+                if isinstance(error, PriceRefused) and offer.external_id:
+                    held_back.append(offer.pk)  # its stock is shown there all the same
         pushed, waiting, requests = 0, "", _requests(offers, differing)
         if not options["dry_run"]:
-            publishing.request(Offer.objects.filter(pk__in=list(differing)))
+            publishing.request(Offer.objects.filter(pk__in=[*differing, *held_back]))
         if options["wait"] and not options["dry_run"]:
-            is_over = _wait(list(differing))
+            is_over = _wait([*differing, *held_back])
             pushed = Offer.objects.filter(pk__in=list(differing), state=State.DONE).count()
             left = _with_names(Offer.objects.filter(pk__in=list(differing)).exclude(state=State.DONE))
             failed += [

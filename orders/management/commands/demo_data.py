@@ -21,7 +21,7 @@ from django.utils.text import slugify
 
 from backoffice import environment, queue
 from inventory import codes, goods, publishing, stock
-from inventory.models import Offer, Product, Supplier
+from inventory.models import AccountTerms, Fee, Offer, Product, Supplier
 from marketplaces import services
 from marketplaces.models import Account
 from marketplaces.types import OfferContent, OfferStatus
@@ -33,6 +33,7 @@ REFILL_BELOW = 100
 REQUESTS_PER_MINUTE = 600
 SUPPLIERS = ("Keyhouse Wholesale", "Northern Codes", "Blue Harbor Trading")
 COST = Decimal("0.84")  # of the price
+FEE = Decimal("9.9")  # percent
 
 
 class Command(BaseCommand):
@@ -105,6 +106,8 @@ def make_account(slug: str, sandbox_url: str) -> Account:
             "options": {"requests_per_minute": REQUESTS_PER_MINUTE},
         },
     )
+    Fee.objects.get_or_create(account=account, category="", defaults={"percent": FEE})
+    AccountTerms.objects.get_or_create(account=account, defaults={"min_margin": 0})
     return account
 
 
