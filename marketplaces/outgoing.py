@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import connection, transaction
@@ -17,6 +17,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from backoffice import queue
+from marketplaces import in_flight
 from marketplaces.exceptions import (
     BudgetSpent,
     ConfigurationError,
@@ -44,7 +45,6 @@ LOST_AFTER = timedelta(seconds=75)
 # What is due for longer than this has lost its wake-up.
 GRACE = timedelta(seconds=5)
 SWEEP_LIMIT = 500
-OWN_FIELDS = [field.name for field in Outgoing._meta.fields]
 
 
 @dataclass(frozen=True)
@@ -137,22 +137,18 @@ def claim_many(model: type[Row], pks: Sequence[object]) -> list[Row]:
 
 
 def claim(model: type[Row], pk: object) -> Row | None:
-    """Take a row that is due, counting the attempt now, since a killed worker counts nothing. None if not due."""
+    """Take a row that is due, counting the attempt now, since a killed worker counts nothing. None if not due.
+
+    One statement, so the row is taken by one and read as it is then.
+    """
     now = timezone.now()
-    with transaction.atomic():
-        is_due = Q(next_try_at=None) | Q(next_try_at__lte=now)
-        waiting = model._default_manager.filter(is_due, state__in=[State.DUE, State.UNKNOWN], pk=pk)
-        row = waiting.select_for_update(no_key=True).first()
-        if row is None:
-            return None
-        if row.account.is_stopped:
-            row.next_try_at = now + TROUBLE_PAUSE
-            row.save(update_fields=["next_try_at"])
-            return None
-        row.must_look = row.outcome_unknown
-        row.state, row.in_flight_since, row.asked_again = State.IN_FLIGHT, now, False
-        row.attempts += 1
-        row.save(update_fields=["state", "in_flight_since", "asked_again", "attempts"])
+    row = in_flight.take(model, pk, now)
+    if row is None:
+        return None
+    if row.account.is_stopped:
+        in_flight.give_back(row, now + TROUBLE_PAUSE)
+        return None
+    row.must_look = row.outcome_unknown
     return row
 
 
@@ -232,21 +228,21 @@ def _record(
     last_error: str = "",
     outcome_unknown: bool = False,
 ) -> None:
-    # in_flight_since is the fence: a worker that was believed dead must not overwrite who took its place.
-    mine = type(row)._default_manager.filter(pk=row.pk, state=State.IN_FLIGHT, in_flight_since=row.in_flight_since)
+    outcome: dict[str, Any] = {
+        "state": state,
+        "next_try_at": next_try_at,
+        "attempts": attempts,
+        "failure": failure,
+        "last_error": last_error,
+        "outcome_unknown": outcome_unknown,
+        "in_flight_since": None,
+        "asked_again": False,
+    }
+    if state not in (State.DUE, State.UNKNOWN) and in_flight.record(row, outcome):
+        return  # nobody is to be woken, so one statement is all
     with transaction.atomic():
-        mine.update(
-            state=Case(When(asked_again=True, then=Value(_if_asked_again(state))), default=Value(state)),
-            next_try_at=Case(When(asked_again=True, then=Value(timezone.now())), default=Value(next_try_at)),
-            attempts=attempts,
-            failure=failure,
-            last_error=last_error,
-            outcome_unknown=outcome_unknown,
-            in_flight_since=None,
-            asked_again=False,
-        )
-        # Only these: a sealed column of the row would be opened, and may not open.
-        row.refresh_from_db(fields=OWN_FIELDS)
+        if not in_flight.record(row, outcome):
+            in_flight.record_once_more(row, outcome)
         if not row.is_pumped:  # the pump plans its own next turn
             wake(row)
 
@@ -268,10 +264,6 @@ def _record_done(model: type[Row], rows: Sequence[Row]) -> None:
         in_flight_since=None,
         asked_again=False,
     )
-
-
-def _if_asked_again(state: str) -> str:
-    return state if state == State.UNKNOWN else State.DUE
 
 
 def wake(row: Outgoing) -> None:
