@@ -40,6 +40,8 @@ RETURNING id, payload
 """  # noqa: S608
 _DUE_ON_SQLITE = f"SELECT 1 FROM {_TABLE} WHERE lock <= %s LIMIT 1"  # noqa: S608
 _PUT = f"INSERT INTO {_TABLE} (key, payload, lock) VALUES (%s, %s, %s)"  # noqa: S608
+# For a statement that puts a row in together with something else; {source} names what there must be a row of.
+PUT_FOR = f"INSERT INTO {_TABLE} (key, payload, lock) SELECT %s, %s, %s WHERE EXISTS (SELECT 1 FROM {{source}})"  # noqa: S608
 _END = f"DELETE FROM {_TABLE} WHERE id = %s"  # noqa: S608
 
 
@@ -101,6 +103,10 @@ class Broker(ORM):  # type: ignore[misc]  # django-q2 has no type hints
 
 def put(lane: str, package: str, when: Any) -> None:
     """Write a row under a lock that ends when it is due; joins the caller's transaction."""
-    queue = connections[Conf.ORM]
-    with queue.cursor() as cursor:
-        cursor.execute(_PUT, [lane, package, queue.ops.adapt_datetimefield_value(when)])
+    with connections[Conf.ORM].cursor() as cursor:
+        cursor.execute(_PUT, as_values(lane, package, when))
+
+
+def as_values(lane: str, package: str, when: Any) -> list[Any]:
+    """The values of a row, in the order of its columns."""
+    return [lane, package, connections[Conf.ORM].ops.adapt_datetimefield_value(when)]
