@@ -150,18 +150,22 @@ def _import_line(order: Order, remote: RemoteOrderLine) -> OrderLine:
             "unit_price": remote.unit_price,
         }
     )
+    said = {name: value for name, value in said.items() if getattr(line, name) != value}
     for name, value in said.items():
         setattr(line, name, value)
-    link(line)
-    line.save()
+    if link(line) or said:  # most readings say what was known
+        line.save()
     return line
 
 
-def link(line: OrderLine) -> None:
-    """Find our offer and product of a line, when they are not known yet. Does not save."""
+def link(line: OrderLine) -> bool:
+    """Find our offer and product of a line, when they are not known yet; True when there was one. Does not save."""
     if line.product_id is None and line.external_offer_id:
-        line.offer = Offer.objects.filter(account=line.order.account_id, external_id=line.external_offer_id).first()
+        known = Offer.objects.filter(account=line.order.account_id, external_id=line.external_offer_id)
+        line.offer = known.select_related("product").first()
         line.product = line.offer.product if line.offer else None
+        return line.offer is not None
+    return False
 
 
 def set_aside(line: OrderLine) -> None:
