@@ -58,8 +58,8 @@ def record_once_more(row: Outgoing, outcome: Mapping[str, Any]) -> None:
     asked = When(asked_again=True, then=Value(_if_asked_again(outcome["state"])))
     now = When(asked_again=True, then=Value(timezone.now()))
     _mine(row).update(
-        **outcome
-        | {
+        **{
+            **outcome,
             "state": Case(asked, default=Value(outcome["state"])),
             "next_try_at": Case(now, default=Value(outcome["next_try_at"])),
         }
