@@ -24,8 +24,8 @@ def check_queue(**kwargs: Any) -> list[CheckMessage]:
             "The queue must live on the default database: an enqueue joins our transaction there.",
         ),
         "backoffice.E003": (
-            q.get("save_limit") != 0,
-            "`save_limit` must be 0: any other value locks every kept result for each task.",
+            q.get("save_limit") not in (0, -1),
+            "`save_limit` must be -1, or 0 to keep what went well: any other value locks every kept result for each task.",
         ),
         "backoffice.E004": (
             not q.get("ack_failures") or q.get("max_attempts") != 1,

@@ -43,6 +43,8 @@ DATABASES = {"default": read.database(env, "DATABASE_URL", f"sqlite:///{VAR_DIR 
 DATABASES["default"]["CONN_MAX_AGE"] = 600
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 ON_SQLITE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+if DATABASES["default"]["ENGINE"] == "django.db.backends.postgresql":
+    DATABASES["default"]["ENGINE"] = "backoffice.postgresql"
 if ON_SQLITE:
     Path(DATABASES["default"]["NAME"]).parent.mkdir(parents=True, exist_ok=True)
     # synchronous=FULL: what was committed before a code left must still be there after a power cut.
@@ -174,13 +176,14 @@ Q_WORKERS = read.whole_number(env, "Q_WORKERS", 4, 1, 64)
 Q_CLUSTER = {
     "name": "backoffice",
     "orm": "default",
+    "broker_class": "backoffice.broker.Broker",
     "workers": Q_WORKERS,
     "queue_limit": Q_WORKERS,
     "bulk": 1,
     "poll": 0.05,
     "timeout": 60,
     "retry": 300,
-    "save_limit": 0,
+    "save_limit": -1,
     "ack_failures": True,
     "max_attempts": 1,
     "catch_up": False,
@@ -188,6 +191,13 @@ Q_CLUSTER = {
     "max_rss": 300_000,
     "log_level": "WARNING",
     "label": "Queue",
+}
+# Who passes whom when several wait; what is not named goes with the rest. See backoffice.broker.
+QUEUE_LANES = {
+    "orders.tasks.deliver": "delivery",
+    "marketplaces.tasks.process_event": "event",
+    "inventory.tasks.stock_changed": "stock",
+    "marketplaces.tasks.pump": "stock",
 }
 # name: (function, minutes between runs). Written to the database after each migrate.
 SCHEDULES = {

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from backoffice import queue
 from inventory.models import Hold, StockChange
 
+CHANGED_TASK = "inventory.tasks.stock_changed"
+
 
 class ShortStock(Exception):
     """There is less than was asked for, and nothing was taken."""
@@ -26,4 +28,4 @@ def changed(*product_ids: int) -> None:
     unique: Iterable[int] = dict.fromkeys(product_ids)
     for product_id in unique:
         StockChange.objects.create(product_id=product_id)
-        queue.enqueue("inventory.tasks.stock_changed", product_id)
+        queue.enqueue(CHANGED_TASK, product_id)

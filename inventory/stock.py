@@ -14,14 +14,22 @@ that its offers follow. Quantities are units.
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from backoffice import queue
 from inventory import goods
-from inventory.changes import Held as Held, NotMoved as NotMoved, ShortStock as ShortStock, changed as changed
+from inventory.changes import (
+    CHANGED_TASK,
+    Held as Held,
+    NotMoved as NotMoved,
+    ShortStock as ShortStock,
+    changed as changed,
+)
 from inventory.models import Code, Hold, Level
 from marketplaces.shop import CodeKind
 
@@ -32,15 +40,24 @@ ship, unship = goods.ship, goods.unship
 WITHDRAWN = (State.FAULTY, State.VOID)
 
 _PICK = """
-UPDATE inventory_code SET state = 'held', hold_id = %(hold)s
+UPDATE inventory_code SET state = 'held', hold_id = %s
  WHERE id {picked} RETURNING id
 """
 # The order is not by primary key and the condition names the state first: that is what lets the planner use the small
 # index of available codes whatever its statistics say.
 _CHOOSE = """
 SELECT id FROM inventory_code
- WHERE product_id = %(product)s AND state = 'available' AND (expires_at IS NULL OR expires_at >= %(today)s){kinds}
- ORDER BY position LIMIT %(quantity)s
+ WHERE product_id = %s AND state = 'available' AND (expires_at IS NULL OR expires_at >= %s){kinds}
+ ORDER BY position LIMIT %s
+"""
+
+
+# What is picked, the note that says so and the wake-up of who follows it: one journey to the database.
+_PICK_AND_TELL = """
+WITH picked AS ({pick}),
+     noted AS (INSERT INTO inventory_stockchange (product_id, at) SELECT %s, %s WHERE EXISTS (SELECT 1 FROM picked)),
+     woken AS ({wake})
+SELECT id FROM picked
 """
 
 
@@ -55,18 +72,26 @@ def pick_statement(*, skip_locked: bool, kinds: Collection[CodeKind] = ()) -> st
 
 
 def _pick(product_id: int, quantity: int, hold_id: int | None, kinds: Collection[CodeKind] = ()) -> list[int]:
-    """Move up to `quantity` available codes to `held`; returns their ids, first in first out."""
+    """Move up to `quantity` available codes to `held`, and say that the stock changed; returns their ids, oldest first."""
 
     def run(*, skip_locked: bool) -> list[int]:
-        values = {"hold": hold_id, "product": product_id, "today": timezone.now().date(), "quantity": quantity}
+        now = timezone.now()
+        sql = pick_statement(skip_locked=skip_locked, kinds=kinds)
+        values: list[Any] = [hold_id, product_id, now.date(), quantity]
+        if connection.vendor != "sqlite":
+            wake, woken = queue.enqueue_with("picked", CHANGED_TASK, product_id)
+            sql, values = _PICK_AND_TELL.format(pick=sql, wake=wake), [*values, product_id, now, *woken]
         with connection.cursor() as cursor:
-            cursor.execute(pick_statement(skip_locked=skip_locked, kinds=kinds), values)
+            cursor.execute(sql, values)
             return sorted(pk for (pk,) in cursor.fetchall())
 
     if quantity <= 0:
         return []
     if connection.vendor == "sqlite":
-        return run(skip_locked=False)
+        picked = run(skip_locked=False)
+        if picked:
+            changed(product_id)
+        return picked
     # What others have locked may come back. Before the stock is called short we give back what we locked (two who wait
     # for each other would never end) and see them through, everyone in the same order.
     savepoint = transaction.savepoint() if quantity > 1 else None
@@ -94,17 +119,18 @@ def hold(
     `until` is set when the hold is made and not moved by a repeat. Raises ShortStock, unless it `may_be_short`. Safe to
     repeat: the same reference has one hold.
     """
-    with transaction.atomic():
-        held, _ = Hold.objects.select_for_update(no_key=True).get_or_create(
+    # One that may be short raises nothing that is caught, so a transaction that it joins needs no way back to here.
+    with transaction.atomic(savepoint=not may_be_short):
+        held, is_new = Hold.objects.select_for_update(no_key=True).get_or_create(
             product_id=product_id,
             reference=reference,
             released_at=None,
             defaults={"account_id": account_id, "until": until},
         )
-        if held.units or goods.is_counted(product_id):
-            return Held(held, goods.hold(held, quantity, may_be_short=may_be_short))
         codes = Code.objects.filter(hold=held)
-        has = codes.count()
+        has = 0 if is_new else codes.count()
+        if not has and (held.units or goods.is_counted(product_id)):
+            return Held(held, goods.hold(held, quantity, may_be_short=may_be_short))
         if has > quantity:
             surplus = list(codes.order_by("-position").values_list("pk", flat=True)[: has - quantity])
             # A delivery that takes from the hold at this moment keeps what it took.
@@ -114,8 +140,6 @@ def hold(
             picked = _pick(product_id, quantity - has, held.pk)
             if has + len(picked) < quantity and not may_be_short:
                 raise ShortStock(f"{has + len(picked)} of {quantity} units of product {product_id} can be held")
-            if picked:
-                changed(product_id)
             has += len(picked)
         return Held(held, min(has, quantity))
 
@@ -146,19 +170,21 @@ def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[
 
     They are `held` and belong to the caller, who records them in the same transaction. Not safe to repeat by itself.
     """
-    with transaction.atomic():
+    if hold_id is None and quantity == 1 and connection.vendor != "sqlite":
+        return _pick(product_id, 1, None)  # one statement, which is a transaction by itself
+    with transaction.atomic(savepoint=False):
         from_hold: list[int] = []
         if hold_id is not None:
             held = Code.objects.select_for_update(no_key=True).filter(hold_id=hold_id, state=State.HELD)
             today = timezone.now().date()
-            held.filter(expires_at__lt=today).update(state=State.EXPIRED, hold=None)
-            good = held.filter(Q(expires_at=None) | Q(expires_at__gte=today))
-            from_hold = list(good.order_by("position").values_list("pk", flat=True)[:quantity])
-            Code.objects.filter(pk__in=from_hold).update(hold=None)
-        picked = _pick(product_id, quantity - len(from_hold), None)
-        if picked:
-            changed(product_id)
-        return from_hold + picked
+            found = list(held.order_by("position").values_list("pk", "expires_at"))
+            over = {pk for pk, expires_at in found if expires_at is not None and expires_at < today}
+            from_hold = [pk for pk, _ in found if pk not in over][:quantity]
+            if over:
+                Code.objects.filter(pk__in=over).update(state=State.EXPIRED, hold=None)
+            if from_hold:
+                Code.objects.filter(pk__in=from_hold).update(hold=None)
+        return from_hold + _pick(product_id, quantity - len(from_hold), None)
 
 
 def give_away(*, product_id: int, quantity: int, kinds: Collection[CodeKind] = (CodeKind.TEXT,)) -> list[int]:
@@ -169,8 +195,6 @@ def give_away(*, product_id: int, quantity: int, kinds: Collection[CodeKind] = (
     with transaction.atomic():
         picked = _pick(product_id, quantity, None, kinds)
         _move(picked, [State.HELD], State.UPLOADED)
-        if picked:
-            changed(product_id)
         return picked
 
 

@@ -1,10 +1,13 @@
 """What comes through the door: keep the evidence, answer or wake a worker, and later do what it asks."""
 
+import functools
 import logging
 import uuid
 from contextlib import nullcontext
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -22,6 +25,9 @@ from marketplaces.types import Call, Notice, Reply
 
 log = logging.getLogger(__name__)
 
+_FIELDS = [field for field in WebhookEvent._meta.concrete_fields if not field.primary_key]
+_NEXT_PK = f"nextval('{WebhookEvent._meta.db_table}_id_seq')"
+
 # How long what an event speaks of may be missing at its marketplace before the event is taken for made up.
 LAG, LAG_LOOK_SECONDS = timedelta(minutes=5), 30.0
 LONGEST_ID = 130  # beside a digest
@@ -33,27 +39,56 @@ def shop_for(account: Account) -> Shop:
     return import_string(settings.MARKETPLACES_SHOP)(account)  # type: ignore[no-any-return]
 
 
-def receive(account: Account, call: Call, notice: Notice, source: str = WebhookEvent.Source.HOOK) -> bool:
+def receive(
+    account: Account, call: Call, notice: Notice, source: str = WebhookEvent.Source.HOOK, *, pk: int | None = None
+) -> bool:
     """Store a verified call and wake a worker, in one transaction; True when it was new.
 
-    A repeat is counted on the first row and wakes nobody. Safe to call at once from anywhere.
+    A repeat is counted on the first row and wakes nobody. Safe to call at once from anywhere. `pk` was set aside for the
+    event by account_and_pk().
     """
     event = _evidence(account, call, notice)
     event.source, event.state, event.next_try_at = source, Outgoing.State.DUE, timezone.now()
-    with transaction.atomic():
-        pk, repeats = _insert_or_count(event)
-        if repeats and notice.is_its_body and _says_something_else(pk, event):
-            event.event_id = f"{event.event_id[:LONGEST_ID]} {sha256(call.body).hexdigest()}"
-            event.remark = _storable(f"{OTHER_BODY} {event.remark}", 200)
+    is_new = _store(event, pk)
+    if is_new or not notice.is_its_body or not _says_something_else(event):
+        return is_new
+    event.event_id = f"{event.event_id[:LONGEST_ID]} {sha256(call.body).hexdigest()}"
+    event.remark = _storable(f"{OTHER_BODY} {event.remark}", 200)
+    return _store(event, None)
+
+
+def _store(event: WebhookEvent, pk: int | None) -> bool:
+    """Insert an event with its wake-up, or count a repeat; True when it was new."""
+    if connection.vendor == "sqlite":
+        with transaction.atomic():
             pk, repeats = _insert_or_count(event)
-        if not repeats:
-            queue.enqueue(WebhookEvent.task, pk)
-    return not repeats
+            if not repeats:
+                queue.enqueue(WebhookEvent.task, pk)
+        return not repeats
+    # A statement is a transaction by itself; in one of the caller's it must be possible to go on after it failed.
+    with transaction.atomic() if connection.in_atomic_block else nullcontext():
+        return _insert_and_wake(event, _next_pk() if pk is None else pk)
 
 
-def _says_something_else(pk: int, event: WebhookEvent) -> bool:
+def account_and_pk(account_id: UUID) -> tuple[Account | None, int | None]:
+    """Read an account, and set aside the primary key of an event, so that the event and its wake-up are one statement."""
+    if connection.vendor == "sqlite":
+        return Account.objects.filter(pk=account_id).first(), None
+    columns = ", ".join(connection.ops.quote_name(field.column or "") for field in Account._meta.concrete_fields)
+    sql = f"SELECT {columns}, {_NEXT_PK} AS event_pk FROM {Account._meta.db_table} WHERE id = %s"  # noqa: S608
+    account = next(iter(Account.objects.raw(sql, [account_id])), None)
+    return account, account.event_pk if account else None  # type: ignore[attr-defined]
+
+
+def _next_pk() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {_NEXT_PK}")
+        return int(cursor.fetchone()[0])
+
+
+def _says_something_else(event: WebhookEvent) -> bool:
     """Say whether an event that came under the id of a stored one has another body; an erased one can't tell."""
-    first = WebhookEvent.objects.get(pk=pk)
+    first = WebhookEvent.objects.get(account=event.account_id, event_id=event.event_id)
     return bool(first.method) and first.body != event.body
 
 
@@ -116,19 +151,35 @@ def _storable(text: str, length: int) -> str:
 
 def _insert_or_count(event: WebhookEvent) -> tuple[int, int]:
     """One statement that inserts, or counts a repeat: the ORM can't tell which of the two it did."""
-    fields = [field for field in WebhookEvent._meta.concrete_fields if not field.primary_key]
-    quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column or "") for field in fields)
-    values = [field.get_db_prep_save(field.pre_save(event, True), connection) for field in fields]
-    table = quote(WebhookEvent._meta.db_table)
-    sql = (  # names of our own columns; every value is a parameter
-        f"INSERT INTO {table} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
-        f" ON CONFLICT (account_id, event_id) DO UPDATE SET repeats = {table}.repeats + 1 RETURNING id, repeats"
-    )
     with connection.cursor() as cursor:
-        cursor.execute(sql, values)
+        cursor.execute(_insert_sql(with_pk=False), _values(event))
         pk, repeats = cursor.fetchone()
     return pk, repeats
+
+
+def _insert_and_wake(event: WebhookEvent, pk: int) -> bool:
+    """One statement that inserts the event and its wake-up, or counts a repeat; True when it was new."""
+    wake, woken = queue.enqueue_with("event WHERE repeats = 0", WebhookEvent.task, pk)
+    sql = f"WITH event AS ({_insert_sql(with_pk=True)}), woken AS ({wake}) SELECT repeats FROM event"  # noqa: S608
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [pk, *_values(event), *woken])
+        (repeats,) = cursor.fetchone()
+    return not repeats
+
+
+def _values(event: WebhookEvent) -> list[Any]:
+    return [field.get_db_prep_save(field.pre_save(event, True), connection) for field in _FIELDS]
+
+
+@functools.cache
+def _insert_sql(*, with_pk: bool) -> str:
+    quote = connection.ops.quote_name
+    columns = [*(["id"] if with_pk else []), *(quote(field.column or "") for field in _FIELDS)]
+    table = quote(WebhookEvent._meta.db_table)
+    return (  # names of our own columns; every value is a parameter
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608
+        f" ON CONFLICT (account_id, event_id) DO UPDATE SET repeats = {table}.repeats + 1 RETURNING id, repeats"
+    )
 
 
 def stored_call(event: WebhookEvent) -> Call:

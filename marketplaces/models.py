@@ -23,6 +23,8 @@ from marketplaces.types import CallRecord, Connection, Urgency
 TROUBLE_PAUSE = timedelta(minutes=5)
 # Answers of a marketplace that is not well, whoever asks for what.
 DOWN = frozenset({500, 502, 503, 504, 507})
+# A success is noted once in so long.
+SUCCESS_LASTS = timedelta(seconds=30)
 
 
 class Account(models.Model):
@@ -196,9 +198,15 @@ class Account(models.Model):
         Account.objects.filter(pk=self.pk, failing_since=None).update(failing_since=timezone.now())
 
     def works(self) -> bool:
-        """Note a success; cheap when nothing changed, since every delivery says it. True when it ends an outage."""
+        """Note a success; free when nothing changed, since every delivery says it. True when it ends an outage.
+
+        What has changed since this account was read is noted by the next success.
+        """
         now, mine = timezone.now(), Account.objects.filter(pk=self.pk)
-        stale = Q(last_success_at=None) | Q(last_success_at__lt=now - timedelta(seconds=30)) | ~Q(trouble="")
+        is_known = self.last_success_at is not None and now - self.last_success_at < SUCCESS_LASTS
+        if is_known and self.failing_since is None and not self.trouble:
+            return False
+        stale = Q(last_success_at=None) | Q(last_success_at__lt=now - SUCCESS_LASTS) | ~Q(trouble="")
         was_down = mine.exclude(failing_since=None).update(failing_since=None, last_success_at=now)
         mine.filter(stale).update(last_success_at=now, trouble="", trouble_since=None)
         return bool(was_down)

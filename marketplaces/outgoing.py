@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.apps import apps
 from django.db import connection, transaction
@@ -17,6 +17,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
 from backoffice import queue
+from marketplaces import in_flight
 from marketplaces.exceptions import (
     BudgetSpent,
     ConfigurationError,
@@ -49,7 +50,6 @@ YOUNG = timedelta(seconds=5)
 # What is due for longer than this has lost its wake-up.
 GRACE = timedelta(seconds=5)
 SWEEP_LIMIT = 500
-OWN_FIELDS = [field.name for field in Outgoing._meta.fields]
 
 
 @dataclass(frozen=True)
@@ -137,22 +137,18 @@ def claim_many(model: type[Row], pks: Sequence[object]) -> list[Row]:
 
 
 def claim(model: type[Row], pk: object) -> Row | None:
-    """Take a row that is due, counting the attempt now, since a killed worker counts nothing. None if not due."""
+    """Take a row that is due, counting the attempt now, since a killed worker counts nothing. None if not due.
+
+    One statement, so the row is taken by one and read as it is then.
+    """
     now = timezone.now()
-    with transaction.atomic():
-        is_due = Q(next_try_at=None) | Q(next_try_at__lte=now)
-        waiting = model._default_manager.filter(is_due, state__in=[State.DUE, State.UNKNOWN], pk=pk)
-        row = waiting.select_for_update(no_key=True).first()
-        if row is None:
-            return None
-        if row.account.is_stopped:
-            row.next_try_at = now + TROUBLE_PAUSE
-            row.save(update_fields=["next_try_at"])
-            return None
-        row.must_look = row.outcome_unknown
-        row.state, row.in_flight_since, row.asked_again = State.IN_FLIGHT, now, False
-        row.attempts += 1
-        row.save(update_fields=["state", "in_flight_since", "asked_again", "attempts"])
+    row = in_flight.take(model, pk, now)
+    if row is None:
+        return None
+    if row.account.is_stopped:
+        in_flight.give_back(row, now + TROUBLE_PAUSE)
+        return None
+    row.must_look = row.outcome_unknown
     return row
 
 
@@ -262,33 +258,27 @@ def pause(attempts: int, error: Exception) -> timedelta:
 
 
 def _record(rows: Sequence[Outgoing], verdict: _Verdict) -> None:
-    # in_flight_since is the fence: a worker that was believed dead must not overwrite who took its place.
-    model, state = type(rows[0]), verdict.state
-    mine = model._default_manager.filter(
-        pk__in=[row.pk for row in rows], state=State.IN_FLIGHT, in_flight_since=rows[0].in_flight_since
-    )
+    outcome: dict[str, Any] = {**vars(verdict), "in_flight_since": None, "asked_again": False}
+    if len(rows) == 1:
+        _record_one(rows[0], outcome)
+        return
+    in_flight.record_together(rows, outcome)
+    if rows[0].is_pumped:
+        return  # the pump plans its own next turn, and nobody looks at rows of a batch
     with transaction.atomic():
-        mine.update(
-            state=Case(When(asked_again=True, then=Value(_if_asked_again(state))), default=Value(state)),
-            next_try_at=Case(When(asked_again=True, then=Value(timezone.now())), default=Value(verdict.next_try_at)),
-            attempts=verdict.attempts,
-            failure=verdict.failure,
-            last_error=verdict.last_error,
-            outcome_unknown=verdict.outcome_unknown,
-            in_flight_since=None,
-            asked_again=False,
-        )
-        if model.is_pumped and len(rows) > 1:
-            return  # the pump plans its own next turn, and nobody looks at rows of a batch
         for row in rows:
-            # Only these: a sealed column of the row would be opened, and may not open.
-            row.refresh_from_db(fields=OWN_FIELDS)
-            if not row.is_pumped:
-                wake(row)
+            row.refresh_from_db(fields=in_flight.OWN_FIELDS)
+            wake(row)
 
 
-def _if_asked_again(state: str) -> str:
-    return state if state == State.UNKNOWN else State.DUE
+def _record_one(row: Outgoing, outcome: Mapping[str, Any]) -> None:
+    if outcome["state"] not in (State.DUE, State.UNKNOWN) and in_flight.record(row, outcome):
+        return  # nobody is to be woken, so one statement is all
+    with transaction.atomic():
+        if not in_flight.record(row, outcome):
+            in_flight.record_once_more(row, outcome)
+        if not row.is_pumped:  # the pump plans its own next turn
+            wake(row)
 
 
 def wake(row: Outgoing) -> None:

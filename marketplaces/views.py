@@ -26,10 +26,10 @@ def hook(request: HttpRequest, account_id: UUID, path: str = "") -> HttpResponse
     """
     account = None
     try:
-        account = Account.objects.filter(pk=account_id).first()
+        account, pk = events.account_and_pk(account_id)
         if account is None:
             return HttpResponse(status=404)
-        return _let_in(request, account, path)
+        return _let_in(request, account, path, pk)
     except RequestDataTooBig:  # without a length of its own it was read until it was too much
         return _broken(account, 413)
     except (SuspiciousOperation, UnreadablePostError):
@@ -39,7 +39,7 @@ def hook(request: HttpRequest, account_id: UUID, path: str = "") -> HttpResponse
         return _broken(account, 503 if isinstance(error, DatabaseError) else 500)
 
 
-def _let_in(request: HttpRequest, account: Account, path: str) -> HttpResponse:
+def _let_in(request: HttpRequest, account: Account, path: str, pk: int | None) -> HttpResponse:
     service_class = account.service_class
     if request.method not in service_class.hook_methods:
         return HttpResponseNotAllowed(service_class.hook_methods)
@@ -56,7 +56,7 @@ def _let_in(request: HttpRequest, account: Account, path: str) -> HttpResponse:
     if len(call.body) > service_class.max_body_bytes:  # it told no length, or a wrong one
         return _too_big(account)
     try:
-        return _to_response(_reply_to(account, call))
+        return _to_response(_reply_to(account, call, pk))
     except Refused as refused:
         account.call_refused(refused.reason)
         return _to_response(service_class.refusal(refused.status))
@@ -67,12 +67,13 @@ def _too_big(account: Account) -> HttpResponse:
     return _to_response(account.service_class.refusal(413))
 
 
-def _reply_to(account: Account, call: Call) -> Reply:
+def _reply_to(account: Account, call: Call, pk: int | None) -> Reply:
     service = account.service()
     service.verify(call)
     if not service.answers(call):
         for part, notice in service.notices(call):
-            events.receive(account, part, notice)
+            events.receive(account, part, notice, pk=pk)
+            pk = None  # the next one of the same call needs its own
         return service.accepted
     if not account.is_enabled:
         raise Refused(403, "The account is switched off, so what the marketplace asks is not answered")

@@ -82,10 +82,13 @@ def stock_came(product_id: int) -> int:
     """Wake the deliveries that wait for this product's stock; returns how many. Safe to repeat."""
     of_product = Delivery.objects.filter(line__product=product_id)
     woken = sum(_wake(page) for page in _pages(of_product.filter(status=Status.SHORT, state=State.DUE)))
-    if stock.sellable(product_id):  # else who is at work now has looked at the same empty stock
-        picked = Count("items", filter=Q(items__withdrawn_at=None))
-        at_work = of_product.filter(status__in=Delivery.OPEN, state=State.IN_FLIGHT, kind=DeliveryKind.CODES)
-        woken += sum(_wake(page) for page in _pages(at_work.annotate(picked=picked).filter(picked__lt=F("requested"))))
+    picked = Count("items", filter=Q(items__withdrawn_at=None))
+    at_work = of_product.filter(status__in=Delivery.OPEN, state=State.IN_FLIGHT, kind=DeliveryKind.CODES)
+    lacking = at_work.annotate(picked=picked).filter(picked__lt=F("requested"))
+    for page in _pages(lacking):
+        if not stock.sellable(product_id):  # who is at work now has looked at the same empty stock
+            break
+        woken += _wake(page)
     return woken
 
 
@@ -113,6 +116,7 @@ def deliver(pk: int) -> bool:
 
 
 def _step(delivery: Delivery) -> Again | None:
+    delivery.line = OrderLine.objects.select_related("order").get(pk=delivery.line_id)
     if delivery.is_fetched:
         return pickup.step(delivery)
     return STEPS[delivery.kind](delivery)
@@ -274,6 +278,7 @@ def _pick(delivery: Delivery, service: MarketplaceService) -> None:
     """Take codes for what is still to be sent, and record them before anything leaves."""
     with transaction.atomic():
         line = OrderLine.objects.select_for_update(no_key=True).get(pk=delivery.line_id)
+        line.order = delivery.order  # which is read again before anything leaves
         if line.product_id is None:
             merging.link(line)
             line.save(update_fields=["offer", "product"])

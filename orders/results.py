@@ -65,6 +65,8 @@ def withdraw_unsent(delivery: Delivery, *, keep: int = 0) -> None:
             delivery=delivery, withdrawn_at=None, sent_at=None
         )
         surplus = list(unsent.order_by("pk"))[keep:]
+        if not surplus:
+            return
         DeliveryItem.objects.filter(pk__in=[item.pk for item in surplus]).update(withdrawn_at=timezone.now())
         stock.put_back([item.code_id for item in surplus])
 
@@ -91,9 +93,11 @@ def set_status(delivery: Delivery, status: Delivery.Status) -> None:
 
 def pause(delivery: Delivery) -> timedelta:
     """How long to wait before the next look for a result. Raises PermanentError after a day without one."""
-    # After a lost answer nothing was ever submitted by our books, yet codes had left.
-    sent_at = DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None).aggregate(first=Min("sent_at"))["first"]
-    waited = timezone.now() - (delivery.submitted_at or sent_at or delivery.requested_at)
+    since = delivery.submitted_at
+    if since is None:  # after a lost answer nothing was ever submitted by our books, yet codes had left
+        of_delivery = DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None)
+        since = of_delivery.aggregate(first=Min("sent_at"))["first"] or delivery.requested_at
+    waited = timezone.now() - since
     for until, length in PAUSES:
         if waited < until:
             return length

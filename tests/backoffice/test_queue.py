@@ -7,11 +7,11 @@ import pytest
 import time_machine
 from django.db import transaction
 from django.utils import timezone
-from django_q.brokers.orm import ORM
 from django_q.models import OrmQ, Schedule
 from django_q.signing import SignedPackage
 
 from backoffice import queue
+from backoffice.broker import Broker
 from backoffice.models import Heartbeat
 from tests.drain import drain
 
@@ -58,7 +58,7 @@ def test_a_delayed_wake_up_is_taken_when_it_is_due_and_not_before() -> None:
 
 def _taken_by_the_pusher() -> bool:
     """Ask the queue's own broker, for it decides in real life."""
-    return bool(ORM(list_key="backoffice").dequeue())
+    return bool(Broker(list_key="backoffice").dequeue())
 
 
 def test_a_wake_up_for_the_past_is_due_now() -> None:

@@ -89,8 +89,7 @@ def _bare(url: str) -> Callable[[], Take]:
         own = psycopg.connect(url)
 
         def take(product_id: int) -> int:
-            values = {"hold": None, "product": product_id, "today": today, "quantity": 1}
-            (pk,) = own.execute(statement, values).fetchone()
+            (pk,) = own.execute(statement, [None, product_id, today, 1]).fetchone()
             own.commit()
             return pk
 

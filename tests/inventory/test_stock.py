@@ -230,10 +230,10 @@ def test_picking_reads_the_small_index_of_available_codes_alone():
     products = [make.product(f"P{number}") for number in range(4)]
     for product in products:
         make.add_codes(product, 500)
-    values = {"hold": None, "product": products[0].pk, "today": date(2026, 1, 1), "quantity": 1}
 
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE inventory_code")
+        values = [None, products[0].pk, date(2026, 1, 1), 1]
         cursor.execute("EXPLAIN " + stock.pick_statement(skip_locked=True), values)
         plan = "\n".join(line for (line,) in cursor.fetchall())
 

@@ -53,6 +53,20 @@ def test_work_that_succeeds_is_done_and_is_not_done_again(row):
     assert row.account.last_success_at is not None
 
 
+@pytest.mark.smoke
+@pytest.mark.parametrize("is_unknown", [False, True])
+def test_a_row_of_a_stopped_account_waits_and_no_attempt_is_counted(row, is_unknown):
+    state = State.UNKNOWN if is_unknown else State.DUE
+    Offer.objects.filter(pk=row.pk).update(state=state, outcome_unknown=is_unknown, attempts=3)
+    type(row.account).objects.update(is_enabled=False)
+
+    assert not outgoing.run(Offer, row.pk, fail_with(AssertionError("nothing is sent")))
+
+    row.refresh_from_db()
+    assert (row.state, row.outcome_unknown, row.attempts, row.in_flight_since) == (state, is_unknown, 3, None)
+    assert row.next_try_at > timezone.now() + timedelta(minutes=4)
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgres
 def test_of_two_who_claim_at_once_one_gets_the_row():

@@ -1,0 +1,80 @@
+"""Take a row to work on it, and write what became of it: one statement each, and only for who has it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import Case, F, QuerySet, Value, When
+from django.utils import timezone
+
+from marketplaces.models import Outgoing
+
+Row = TypeVar("Row", bound=Outgoing)
+State = Outgoing.State
+
+OWN_FIELDS = [field.name for field in Outgoing._meta.fields]
+
+
+def take(model: type[Row], pk: object, now: datetime) -> Row | None:
+    """Move a row that is due to in flight and count the attempt; returns it as it is then, or None when it is not due."""
+    quote = connection.ops.quote_name
+    columns = ", ".join(quote(field.column or "") for field in model._meta.concrete_fields)
+    sql = (  # names of our own columns; every value is a parameter
+        f"UPDATE {quote(model._meta.db_table)}"  # noqa: S608
+        " SET state = %s, in_flight_since = %s, asked_again = %s, attempts = attempts + 1"
+        " WHERE id = %s AND state IN (%s, %s) AND (next_try_at IS NULL OR next_try_at <= %s)"
+        f" RETURNING {columns}"
+    )
+    at = connection.ops.adapt_datetimefield_value(now)
+    values = [State.IN_FLIGHT.value, at, False, pk, State.DUE.value, State.UNKNOWN.value, at]
+    return next(iter(model._default_manager.raw(sql, values)), None)
+
+
+def give_back(row: Outgoing, next_try_at: datetime) -> None:
+    """Undo a claim: nothing was called, so no attempt was made."""
+    state = State.UNKNOWN if row.outcome_unknown else State.DUE
+    _mine(row).update(
+        state=state, next_try_at=next_try_at, attempts=F("attempts") - 1, in_flight_since=None, asked_again=False
+    )
+
+
+def _mine(row: Outgoing) -> QuerySet[Outgoing]:
+    # in_flight_since is the fence: a worker that was believed dead must not overwrite who took its place.
+    return type(row)._default_manager.filter(pk=row.pk, state=State.IN_FLIGHT, in_flight_since=row.in_flight_since)
+
+
+def record(row: Outgoing, outcome: Mapping[str, Any]) -> bool:
+    """Write the outcome of a row that nobody asked for in the meantime; False when somebody did, or has it now."""
+    if not _mine(row).filter(asked_again=False).update(**outcome):
+        return False
+    for name, value in outcome.items():
+        setattr(row, name, value)
+    return True
+
+
+def record_once_more(row: Outgoing, outcome: Mapping[str, Any]) -> None:
+    """Write the outcome of a row that was asked for again in flight, which is due once more."""
+    record_together([row], outcome)
+    # Only these: a sealed column of the row would be opened, and may not open.
+    row.refresh_from_db(fields=OWN_FIELDS)
+
+
+def record_together(rows: Sequence[Outgoing], outcome: Mapping[str, Any]) -> None:
+    """Write the same outcome of rows that were claimed together; what was asked for again meanwhile is due once more."""
+    mine = type(rows[0])._default_manager.filter(
+        pk__in=[row.pk for row in rows], state=State.IN_FLIGHT, in_flight_since=rows[0].in_flight_since
+    )
+    asked = When(asked_again=True, then=Value(_if_asked_again(outcome["state"])))
+    now = When(asked_again=True, then=Value(timezone.now()))
+    mine.update(
+        **{
+            **outcome,
+            "state": Case(asked, default=Value(outcome["state"])),
+            "next_try_at": Case(now, default=Value(outcome["next_try_at"])),
+        }
+    )
+
+
+def _if_asked_again(state: str) -> str:
+    return state if state == State.UNKNOWN else State.DUE
