@@ -39,16 +39,21 @@ def record_seen(offer: Offer, remote: RemoteOffer) -> None:
 
     What it does not say (a listing says less than a single read) leaves what was seen before.
     """
-    offer.seen = {**offer.seen, **_as_json(remote)}
+    see(offer, remote)
+    offer.save(update_fields=SEEN_FIELDS)
+
+
+def see(offer: Offer, remote: RemoteOffer) -> None:
+    """Note in the row, without saving it, what the marketplace shows now."""
+    offer.seen = {**offer.seen, **as_json(remote)}
     offer.seen_price = offer.seen_price if remote.price is None else remote.price
     offer.seen_quantity = offer.seen_quantity if remote.quantity is None else remote.quantity
     if remote.status != OfferStatus.UNKNOWN or remote.status_word:
         offer.seen_status = remote.status
     offer.seen_at = timezone.now()
-    offer.save(update_fields=SEEN_FIELDS)
 
 
-def _as_json(remote: RemoteOffer) -> dict[str, Any]:
+def as_json(remote: RemoteOffer) -> dict[str, Any]:
     """What was said, without what was not; amounts as text, as in an offer's `pushed`."""
     said = {name: value for name, value in asdict(remote).items() if name not in NOT_KEPT}
     return {name: money.json_safe(value) for name, value in said.items() if value not in (None, "", {}, False)}
@@ -90,7 +95,7 @@ def _mirror(account: Account, service: MarketplaceService, remote: RemoteOffer) 
         if offer is None:
             if _is_being_created(account, remote):
                 return False
-            offer = _from_remote(account, remote)
+            offer = from_remote(account, remote)
             offer.save()
         record_seen(offer, remote)
     return is_new
@@ -107,7 +112,7 @@ def _is_being_created(account: Account, remote: RemoteOffer) -> bool:
     ).exists()
 
 
-def _from_remote(account: Account, remote: RemoteOffer) -> Offer:
+def from_remote(account: Account, remote: RemoteOffer) -> Offer:
     """An offer that wants what it says already, so that linking a product to it changes nothing else."""
     return Offer(
         account=account,

@@ -36,11 +36,18 @@ def wanted(offer: Offer) -> OfferContent:
         raise PermanentError(
             f"Offer “{offer}” has no price. Give it a price and a currency, then push it", kind="invalid"
         )
+    return content_of(
+        offer, quantity=wanted_quantity(offer), is_for_sale=offer.is_active and shelves.pause_of(offer) is None
+    )
+
+
+def content_of(offer: Offer, *, quantity: int, is_for_sale: bool) -> OfferContent:
+    """What the offer's row wants to say, for who has found out what can be shown; a price that is missing is 0."""
     return OfferContent(
         external_product_id=offer.external_product_id,
         price=Decimal(0) if offer.price is None else offer.price,
         currency=offer.currency,
-        quantity=wanted_quantity(offer),
+        quantity=quantity,
         min_quantity=offer.min_quantity,
         low_stock_at=offer.low_stock_at,
         title=offer.title,
@@ -48,7 +55,7 @@ def wanted(offer: Offer) -> OfferContent:
         offer_type=offer.offer_type,
         visibility=offer.visibility,
         attributes=offer.attributes,
-        is_for_sale=offer.is_active and shelves.pause_of(offer) is None,
+        is_for_sale=is_for_sale,
     )
 
 
@@ -96,7 +103,7 @@ def forget_id(offers: QuerySet[Offer]) -> int:
     """
     there = Offer.objects.filter(pk__in=offers.values("pk")).exclude(external_id="").exclude(state=State.IN_FLIGHT)
     return there.update(
-        external_id="", job=None, pushing={}, pushed={}, pushed_quantity=None, pushed_at=None,
+        external_id="", job=None, removed_by="", pushing={}, pushed={}, pushed_quantity=None, pushed_at=None,
         seen={}, seen_price=None, seen_quantity=None, seen_status="", seen_at=None,
     )  # fmt: skip
 
