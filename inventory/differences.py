@@ -53,9 +53,9 @@ def record(
     orders: Collection[str] = (),
     at: datetime,
 ) -> None:
-    """Write down what was found of the `offers` and `orders` that were compared, by their ids there; settle the rest of theirs.
+    """Write down what was found of the `offers` and `orders` that were compared, by their ids there.
 
-    A few statements, however many there are. Safe to repeat.
+    Differences of theirs that were not found are settled. A few statements, however many there are. Safe to repeat.
     """
     found = {finding.key: finding for finding in findings}
     with transaction.atomic():

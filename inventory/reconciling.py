@@ -47,11 +47,16 @@ class Compared:
 # --- a page of what the marketplace shows ----------------------------------------------------------------------------
 
 
-def compare(account: Account, page: Sequence[RemoteOffer], *, asked_at: datetime, is_after_push: bool = False) -> Compared:
+def compare(
+    account: Account, page: Sequence[RemoteOffer], *, asked_at: datetime, is_after_push: bool = False
+) -> Compared:
     """Compare what the marketplace shows of offers with what we want, and write down what was seen and what differs.
 
-    `asked_at` is from before the question, and `is_after_push` says that what was just pushed is to be seen by now. A few statements for a page of any size. Joins no transaction. Safe to repeat.
+    `asked_at` is from before the question, and `is_after_push` says that what was just pushed is to be seen by now. A few
+    statements for a page of any size. Joins no transaction. Safe to repeat.
     """
+    if not page:
+        return Compared()
     shown = {remote.external_id: remote for remote in page}
     # In this order: a sale that comes in between has left its note, made its offer due, or has been pushed just now.
     products = _products(account, shown)
@@ -265,7 +270,10 @@ def note_gone(offers: Sequence[Offer]) -> int:
 
 
 def compare_gone(account: Account) -> int:
-    """Write down the offers that vanished, whoever noticed; returns how many. Nobody's fault are those that we had deleted."""
+    """Write down the offers that vanished, whoever noticed; returns how many.
+
+    Those that we had deleted there are none.
+    """
     gone = _mine(account).filter(seen_status=OfferStatus.REMOVED, product__isnull=False).order_by("pk")
     last, count = 0, 0
     while page := list(gone.filter(pk__gt=last).only("external_id", "price", "currency", "removed_by")[:AT_ONCE]):
@@ -282,7 +290,7 @@ def _gone(offer: Offer) -> Iterator[Finding]:
 
 
 def settle_vanished(account: Account, since: datetime) -> int:
-    """Settle differences of offers that a whole reading since then did not meet and that are none of ours; returns how many."""
+    """Settle differences of offers that a whole reading since then did not meet and that are none of ours."""
     ours = _mine(account).exclude(product=None).values("external_id")
     left = differences.lasting(account).filter(order_id="", last_seen_at__lt=since).exclude(external_id__in=ours)
     return differences.settle(left)

@@ -192,7 +192,7 @@ def _failed(walk: "Walk", error: MarketplaceError | None) -> None:
 
 @dataclass
 class Walk:
-    """One comparison of an account, from where the last turn ended. `until` is when this turn ends, by the machine's clock."""
+    """One comparison of an account, from where the last turn ended. This turn ends at `until` of the monotonic clock."""
 
     row: Reconciliation
     service: MarketplaceService
@@ -363,7 +363,9 @@ def _push_now(pks: list[int]) -> None:
     while count := offers.count():
         if count != left:
             left, deadline = count, time.monotonic() + PATIENCE_SECONDS
-        due = offers.exclude(state=Offer.State.IN_FLIGHT).filter(Q(next_try_at=None) | Q(next_try_at__lte=timezone.now()))
+        due = offers.exclude(state=Offer.State.IN_FLIGHT).filter(
+            Q(next_try_at=None) | Q(next_try_at__lte=timezone.now())
+        )
         for pk in list(due.values_list("pk", flat=True)):
             publishing.push(pk)
         if time.monotonic() > deadline or _waits_beyond(offers, deadline):

@@ -32,13 +32,17 @@ class Difference(models.Model):
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="differences")
     offer = models.ForeignKey(Offer, models.CASCADE, null=True, blank=True, related_name="differences")
-    external_id = models.CharField("offer id", max_length=100, blank=True, help_text="The marketplace's id of the offer.")
+    external_id = models.CharField(
+        "offer id", max_length=100, blank=True, help_text="The marketplace's id of the offer."
+    )
     order_id = models.CharField(max_length=100, blank=True, help_text="The marketplace's id of the order.")
     field = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     ours = models.CharField(max_length=300, blank=True)
     theirs = models.CharField(max_length=300, blank=True)
-    shown = models.JSONField(default=dict, blank=True, help_text="What the list there said of it, if it is unknown here.")
+    shown = models.JSONField(
+        default=dict, blank=True, help_text="What the list there said of it, if it is unknown here."
+    )
     found_at = models.DateTimeField("found", default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
