@@ -3,8 +3,9 @@
 A key is an offer's id, an order's id and a field; of the first two one is empty. One row a key lasts at a time.
 """
 
+import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -38,7 +39,7 @@ class Finding:
     external_id: str = ""
     order_id: str = ""
     offer_id: int | None = None
-    shown: Mapping[str, Any] = field(default_factory=dict)
+    shown: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -166,7 +166,7 @@ def _findings(offer: Offer, remote: RemoteOffer, content: OfferContent) -> Itera
         yield Finding(field, kind, wanted, seen, external_id=offer.external_id, offer_id=offer.pk)
 
 
-Check = tuple[str, Kind, str, str] | None
+Check = tuple[str, str, str, str] | None
 
 
 def _price(offer: Offer, remote: RemoteOffer, ours: Mapping[str, Any]) -> Check:

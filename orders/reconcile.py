@@ -319,10 +319,10 @@ class Walk:
             yield
 
 
-STEPS: Mapping[Stage, Callable[[Walk], Iterator[None]]] = {
+STEPS: Mapping[str, Callable[[Walk], Iterator[None]]] = {
     Stage.OFFERS: Walk.offers, Stage.MISSING: Walk.missing, Stage.ORDERS: Walk.orders,
 }  # fmt: skip
-NEXT: Mapping[Stage, Stage] = {
+NEXT: Mapping[str, str] = {
     Stage.OFFERS: Stage.MISSING, Stage.MISSING: Stage.ORDERS, Stage.ORDERS: Stage.RESTING,
 }  # fmt: skip
 

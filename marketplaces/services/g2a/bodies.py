@@ -191,7 +191,7 @@ def _texts(prices: dict[str, Decimal]) -> dict[str, str]:
 
 def shown(said: Json, content: OfferContent) -> Json:
     """Of what an offer says, that which reading it shows the way it was sent."""
-    ours = {name: said[name] for name in ("price", "visibility", "is_for_sale") if name in said}
+    ours: Json = {name: said[name] for name in ("price", "visibility", "is_for_sale") if name in said}
     ours["is_for_sale"] = is_for_sale(content)
     if offer_type(content) == DROPSHIPPING:
         ours["quantity"] = _inventory(content)["size"]
