@@ -38,22 +38,32 @@ KEPT = frozenset(field.name for field in fields(RemoteOffer)) - mirror.NOT_KEPT
 
 @dataclass(frozen=True)
 class Compared:
-    """Offers that were compared, and those left out because a change of ours is on its way."""
+    """Offers that were compared, and those left out because a change of ours is on its way.
+
+    Of `doubtful` ones, named by their ids there, the list says too little: they are to be read by themselves.
+    """
 
     offers: int = 0
     on_their_way: int = 0
+    doubtful: tuple[str, ...] = ()
 
 
 # --- a page of what the marketplace shows ----------------------------------------------------------------------------
 
 
 def compare(
-    account: Account, page: Sequence[RemoteOffer], *, asked_at: datetime, is_after_push: bool = False
+    account: Account,
+    page: Sequence[RemoteOffer],
+    *,
+    asked_at: datetime,
+    is_list: bool = False,
+    is_after_push: bool = False,
 ) -> Compared:
     """Compare what the marketplace shows of offers with what we want, and write down what was seen and what differs.
 
-    `asked_at` is from before the question, and `is_after_push` says that what was just pushed is to be seen by now. A few
-    statements for a page of any size. Joins no transaction. Safe to repeat.
+    `asked_at` is from before the question. `is_list` says that reading an offer by itself may tell more, and `is_after_push`
+    that what was just pushed is to be seen by now.
+    A few statements for a page of any size. Joins no transaction. Safe to repeat.
     """
     if not page:
         return Compared()
@@ -69,6 +79,9 @@ def compare(
     just_now = asked_at if is_after_push else asked_at - JUST_NOW
     findings: list[Finding] = []
     compared: list[str] = []
+    doubtful: list[str] = []
+    short = [name for name, remote in shown.items() if is_list and remote.quantity is None]
+    differed = set(differences.lasting(account).filter(external_id__in=short).values_list("external_id", flat=True))
     being_made = _being_made(account, [remote for name, remote in shown.items() if name not in known])
     for name, remote in shown.items():
         mine = known.get(name)
@@ -76,14 +89,19 @@ def compare(
             continue
         if mine is not None and _is_changing(mine, units, changing, just_now):
             continue
-        compared.append(name)
         if mine is None or mine.product_id is None:
+            compared.append(name)
             findings += _unknown(remote, mine)
-        else:
-            findings += _findings(mine, remote, _content(mine, units, on_shelves))
+            continue
+        content = _content(mine, units, on_shelves)
+        if is_list and (name in differed or _is_doubtful(mine, remote, content)):
+            doubtful.append(name)
+            continue
+        compared.append(name)
+        findings += _findings(mine, remote, content)
     _note_seen([offer for offer in known.values() if offer.seen_at is None or offer.seen_at < asked_at], shown)
     differences.record(account, findings, offers=compared, at=timezone.now())
-    return Compared(len(compared), len(shown) - len(compared))
+    return Compared(len(compared), len(shown) - len(compared) - len(doubtful), tuple(doubtful))
 
 
 def _mine(account: Account) -> QuerySet[Offer]:
@@ -122,6 +140,14 @@ def _content(offer: Offer, units: Mapping[int, int], on_shelves: shelves.Shelves
     )
 
 
+def _is_doubtful(offer: Offer, remote: RemoteOffer, content: OfferContent) -> bool:
+    """Whether the list tells only what is left of a quantity, and that is not the number that is wanted."""
+    if remote.quantity is not None or remote.available is None or remote.status == OfferStatus.REMOVED:
+        return False
+    wanted = offer.account.service_class.shown(content).get("quantity")
+    return wanted is not None and wanted != remote.available
+
+
 def _note_seen(offers: Sequence[Offer], shown: Mapping[str, RemoteOffer]) -> None:
     for offer in offers:
         mirror.see(offer, shown[offer.external_id])
@@ -157,7 +183,7 @@ def _findings(offer: Offer, remote: RemoteOffer, content: OfferContent) -> Itera
         _price(offer, remote, ours),
         _status(remote, is_wanted=is_wanted),
         None if not is_wanted and remote.status in NOT_FOR_SALE else _number("quantity", ours, remote.quantity),
-        _number("min_quantity", ours, remote.min_quantity),
+        _number("min_quantity", ours, remote.min_quantity or None),  # none is the same as one
         _text("title", ours, remote.title),
         _text("visibility", ours, remote.visibility),
         *_attributes(ours.get("attributes") or {}, remote.attributes),

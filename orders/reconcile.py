@@ -155,7 +155,9 @@ def _lease(row: Reconciliation, length: timedelta, *, only_due: bool) -> bool:
     row.leased_until = now + length
     taken = Reconciliation.objects.filter(is_free, is_due, pk=row.pk).update(leased_until=row.leased_until)
     if taken:  # what was read of the row before that may be another's
-        row.refresh_from_db(fields=("stage", "reached", "began_at", "offers", "orders", "on_their_way", "problem"))
+        row.refresh_from_db(
+            fields=("stage", "reached", "began_at", "offers", "orders", "on_their_way", "problem", "to_look_at")
+        )
     return bool(taken)
 
 
@@ -214,6 +216,7 @@ class Walk:
         row = self.row
         row.began_at, row.stage, row.reached, row.problem = timezone.now(), Stage.OFFERS, 0, ""
         row.offers = row.orders = row.on_their_way = 0
+        row.to_look_at = []
         self._keep()
 
     def run(self) -> bool:
@@ -236,7 +239,17 @@ class Walk:
         """Keep how far it came, and the comparison for as long again. Whoever lost its lease meanwhile stops."""
         row = self.row
         before, row.leased_until = row.leased_until, timezone.now() + self.lease
-        names = ("leased_until", "stage", "reached", "began_at", "offers", "orders", "on_their_way", "problem")
+        names = (
+            "leased_until",
+            "stage",
+            "reached",
+            "began_at",
+            "offers",
+            "orders",
+            "on_their_way",
+            "problem",
+            "to_look_at",
+        )
         mine = Reconciliation.objects.filter(pk=row.pk, leased_until=before)
         if not mine.update(**{name: getattr(row, name) for name in names}):
             raise LeaseLost("Somebody else compares this account now", kind="conflict", retry_after=60.0)
@@ -253,6 +266,10 @@ class Walk:
     def _can_look(self) -> bool:
         return self.account.can("get_offers") or self.account.can("get_offer")
 
+    @property
+    def _looks_at_once(self) -> int:
+        return self.service.offers_per_read if self.account.can("get_offers") else 1
+
     def _listed(self) -> Iterator[None]:
         pages = self.service.offer_pages(self.row.reached + 1)
         while True:
@@ -261,13 +278,16 @@ class Walk:
             page = next(pages, None)
             if page is None:
                 return
-            self._count(reconciling.compare(self.account, page, asked_at=asked_at))
+            can_tell_more = self.account.can("get_offer")
+            compared = reconciling.compare(self.account, page, asked_at=asked_at, is_list=can_tell_more)
+            self._count(compared)
+            self.row.to_look_at += compared.doubtful
             self.row.reached += 1
             yield
 
     def _one_by_one(self) -> Iterator[None]:
         """Where there is no list ours are read by their ids; what is unknown here can't be found there."""
-        size = self.service.offers_per_read if self.account.can("get_offers") else 1
+        size = self._looks_at_once
         there = Offer.objects.filter(account=self.account).exclude(external_id="").order_by("pk")
         there = there.exclude(seen_status=OfferStatus.REMOVED)
         while rows := list(there.filter(pk__gt=self.row.reached).values_list("pk", "external_id")[:size]):
@@ -289,15 +309,19 @@ class Walk:
         self.row.on_their_way += compared.on_their_way
 
     def missing(self) -> Iterator[None]:
-        """Look at offers that the reading lacked, each by itself, for a page that shifts hides one that exists."""
+        """Look at offers of which the list said too little, and at those that it lacked: a page that shifts hides one."""
+        while doubtful := self.row.to_look_at[: self._looks_at_once]:
+            self._read_and_compare(doubtful)
+            self.row.to_look_at = self.row.to_look_at[len(doubtful) :]
+            yield
         if not (self._can_look or self.account.can("fetch_offers")):
             return  # nobody can be asked, so nothing is missing
         if not self.row.reached and (problem := reconciling.too_many_missing(self.account, self.began_at)):
             self.row.problem = problem
             return
         lacking = reconciling.missing(self.account, self.began_at)
-        size = self.service.offers_per_read if self.account.can("get_offers") else 1
-        while rows := list(lacking.filter(pk__gt=self.row.reached)[: size if self._can_look else reconciling.AT_ONCE]):
+        size = self._looks_at_once if self._can_look else reconciling.AT_ONCE
+        while rows := list(lacking.filter(pk__gt=self.row.reached)[:size]):
             shown = self._read_and_compare([offer.external_id for offer in rows]) if self._can_look else set[str]()
             reconciling.note_gone([offer for offer in rows if offer.external_id not in shown])
             self.row.reached = rows[-1].pk

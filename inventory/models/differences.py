@@ -90,6 +90,9 @@ class Reconciliation(models.Model):
     reached = models.PositiveBigIntegerField(default=0, help_text="The page, or the row, that was done last.")
     began_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    to_look_at = models.JSONField(
+        default=list, help_text="Offers of which the list said too little, by their ids there."
+    )
     offers = models.PositiveIntegerField(default=0, help_text="Offers compared.")
     orders = models.PositiveIntegerField(default=0, help_text="Orders compared.")
     on_their_way = models.PositiveIntegerField(default=0, help_text="Left out, because a change of ours is on its way.")
