@@ -9,7 +9,20 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Purchase, Supplier, Upload, code_binding
+from inventory.models import (
+    Batch,
+    Code,
+    CodeReveal,
+    Difference,
+    Hold,
+    Offer,
+    Product,
+    Purchase,
+    Reconciliation,
+    Supplier,
+    Upload,
+    code_binding,
+)
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 from orders.models import (
     Delivery,
@@ -147,9 +160,20 @@ def goods_rows(number: int, on: Account) -> None:
     Poll.objects.get_or_create(account=on, kind="orders")
 
 
+def difference_rows(number: int, offer: Offer) -> None:
+    """What a comparison found of an offer, and the comparison."""
+    Difference.objects.create(
+        account=offer.account, offer=offer, external_id=offer.external_id or f"G{number}", field="price", kind="by_hand",
+        ours="9.99 USD", theirs="8.5 USD",
+    )  # fmt: skip
+    Reconciliation.objects.get_or_create(account=offer.account, defaults={"next_at": timezone.now()})
+
+
 def fill(rows: int = 3) -> Account:
     """Make an account with `rows` rows of everything."""
     main = account()
     for number in range(rows):
-        order_row(number, product_row(number, main))
+        offer = product_row(number, main)
+        order_row(number, offer)
+        difference_rows(number, offer)
     return main
