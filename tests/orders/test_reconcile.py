@@ -14,6 +14,7 @@ from orders.models import Order, OrderLine
 from tests import make
 from tests.command import outcome
 from tests.inventory.test_mirror import put_on_the_shelf
+from tests.inventory.test_publishing_jobs import put_up
 from tests.orders import story
 from tests.orders.test_polling import buy, market, poll  # noqa: F401  (a fixture)
 
@@ -152,3 +153,31 @@ def test_an_open_order_of_goods_is_compared(market):  # noqa: F811
     assert [(one["order"], one["field"], one["ours"], one["theirs"]) for one in orders] == [
         (str(bought.id), "state", "accepted", "new")
     ]
+
+
+def test_where_changes_are_jobs_nothing_is_made_up_and_a_hand_set_price_is_found(g2a):
+    offer = put_up(g2a, title="A title of our own", min_quantity=2)
+    g2a.advance(120)
+    data, status, _ = reconcile()
+    assert (status, data["differences"]) == (0, [])
+
+    Offer.objects.update(pushed={**Offer.objects.get().pushed, "price": "4.5"}, price=Decimal("4.5"))
+    data, status, _ = reconcile()
+    assert (status, found(data)) == (1, [("by_hand", "price", "4.5 EUR", "5.98 EUR")])
+    assert data["differences"][0]["offer"] == Offer.objects.get(pk=offer.pk).external_id
+
+
+def test_where_there_is_no_list_ours_are_read_by_their_ids(ginee):
+    sku = "SKU-RED-M"
+    shelf = ginee.sandbox.goods.shelf("test-access")[sku]
+    product = make.product("RED", codes=shelf.warehouse)
+    make.offer(
+        product, ginee.account, external_id=sku, external_product_id=sku, price=None, state="done", seen_status="live"
+    )
+    data, status, _ = reconcile()
+    assert (status, data["differences"], data["accounts"][0]["offers"]) == (0, [], 1)
+    shelf.warehouse -= 2
+    data, status, _ = reconcile()
+    assert (status, [kind for kind, *_ in found(data)]) == (1, ["changed"])
+    data, status, _ = reconcile("--fix")
+    assert (status, ginee.sandbox.goods.shelf("test-access")[sku].warehouse) == (0, product.codes.count())
