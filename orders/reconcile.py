@@ -16,13 +16,13 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import differences, publishing, reconciling
+from inventory import reconciling
 from inventory.models import Difference, Offer, Reconciliation
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import ConfigurationError, MarketplaceError, TemporaryError
 from marketplaces.models import TROUBLE_PAUSE, Account
 from marketplaces.types import OfferStatus, Urgency
-from orders import comparing
+from orders import comparing, repairing
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,6 @@ FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = timedelta(minutes=1), timedelta(hou
 STALE_AFTER = timedelta(hours=20)
 # When the nights of accounts begin, and over how many minutes they are spread.
 NIGHT_HOUR, NIGHT_MINUTES = 1, 240
-# A repair waits so long for a push that makes no progress.
-PUSH_PAUSE_SECONDS, PATIENCE_SECONDS = 0.2, 120.0
 
 
 class BeingCompared(Exception):
@@ -132,7 +130,7 @@ def run(account: Account, *, fix: bool = False) -> Result:
         raise
     fixed = walk.fixed
     if fix:
-        fixed += push_ours(account, since=walk.began_at)
+        fixed += repairing.push_ours(account, since=walk.began_at)
     return Result(row.offers, row.orders, row.on_their_way, fixed, row.problem, _open(account, walk.began_at))
 
 
@@ -349,58 +347,3 @@ STEPS: Mapping[str, Callable[[Walk], Iterator[None]]] = {
 NEXT: Mapping[str, str] = {
     Stage.OFFERS: Stage.MISSING, Stage.MISSING: Stage.ORDERS, Stage.ORDERS: Stage.RESTING,
 }  # fmt: skip
-
-
-# --- repairing -------------------------------------------------------------------------------------------------------
-
-
-def push_ours(account: Account, *, since: datetime) -> int:
-    """Push what we want to offers found to differ since then, and look at them again; returns how many differences ended.
-
-    It works without workers, and beside them. Raises MarketplaceError. Safe to repeat.
-    """
-    ours = Difference.objects.filter(
-        account=account, state=Difference.State.OPEN, kind__in=Difference.PUSHABLE, last_seen_at__gte=since
-    )
-    fields_of: dict[int, list[str]] = {}
-    names: dict[int, str] = {}
-    for offer_id, external_id, name in ours.values_list("offer_id", "external_id", "field"):
-        if offer_id is not None:
-            fields_of.setdefault(offer_id, []).append(name)
-            names[offer_id] = external_id
-    if not fields_of:
-        return 0
-    before = ours.count()
-    differences.push_ours(fields_of)
-    _push_now(list(fields_of))
-    service = account.service(is_patient=True)
-    asked_at = timezone.now()
-    for page in reconciling.reread(service, list(names.values())):
-        reconciling.compare(account, page, asked_at=asked_at, is_after_push=True)
-    return before - ours.count()
-
-
-def _push_now(pks: list[int]) -> None:
-    """Push what is due until nothing is on its way, or nothing has moved for a while."""
-    offers = Offer.objects.filter(pk__in=pks, state__in=reconciling.ON_ITS_WAY)
-    left, deadline = -1, 0.0
-    while count := offers.count():
-        if count != left:
-            left, deadline = count, time.monotonic() + PATIENCE_SECONDS
-        due = offers.exclude(state=Offer.State.IN_FLIGHT).filter(
-            Q(next_try_at=None) | Q(next_try_at__lte=timezone.now())
-        )
-        for pk in list(due.values_list("pk", flat=True)):
-            publishing.push(pk)
-        if time.monotonic() > deadline or _waits_beyond(offers, deadline):
-            return
-        if not due.exists():
-            time.sleep(PUSH_PAUSE_SECONDS)
-
-
-def _waits_beyond(offers: Any, deadline: float) -> bool:
-    """Whether the next of the offers is tried only after our patience ends, and none is under way."""
-    if offers.filter(state=Offer.State.IN_FLIGHT).exists():
-        return False
-    next_at = offers.order_by("next_try_at").values_list("next_try_at", flat=True).first()
-    return next_at is not None and (next_at - timezone.now()).total_seconds() > deadline - time.monotonic()
