@@ -211,6 +211,7 @@ SCHEDULES = {
     "sweep stock": ("inventory.tasks.sweep", 1),
     "sweep orders": ("orders.tasks.sweep", 1),
     "poll marketplaces": ("orders.tasks.plan_polls", 1),
+    "compare with the marketplaces": ("orders.tasks.plan_reconciliations", 1),
 }
 HEARTBEAT_STALE_SECONDS = 180
 

@@ -46,6 +46,7 @@ NAVIGATION = [
         "items": [
             _page("Products", "inventory_2", "inventory.product"),
             _page("Offers", "sell", "inventory.offer"),
+            _page("Differences", "difference", "inventory.difference"),
             _page("Quantity rules", "tune", "inventory.quantityrule"),
             _page("Pauses", "pause_circle", "inventory.pause"),
             _page("Feeds", "list_alt_add", "inventory.feed"),
@@ -84,6 +85,7 @@ NAVIGATION = [
             _page("Catalogue", "menu_book", "marketplaces.catalogueproduct"),
             _page("Orders to read", "move_to_inbox", "orders.orderreading"),
             _page("Lists read", "sync", "orders.poll"),
+            _page("Comparisons", "compare_arrows", "inventory.reconciliation"),
         ],
     },
     {

@@ -35,7 +35,7 @@ from inventory import (
     stock,
 )
 from inventory.forms import WithdrawForm
-from inventory.models import Code, CodeReveal, Offer, Pause, Purchase
+from inventory.models import Code, CodeReveal, Difference, Offer, Pause, Purchase
 from inventory.pause_admin import Pausable
 from inventory.price_admin import AccountTermsInline, FeeInline
 from inventory.upload_admin import CodeUploadInline
@@ -88,7 +88,14 @@ class SellingAccountAdmin(Pausable, AccountAdmin):
             for word, offers, newest in words
             if word
         ]
-        return [*super().get_troubles(account), *strange]
+        return [*super().get_troubles(account), *strange, *self._differences(account)]
+
+    def _differences(self, account: Account) -> list[tuple[str, str]]:
+        count = Difference.objects.filter(account=account, state=Difference.State.OPEN).count()
+        if not count:
+            return []
+        text = f"{count:,} difference{'' if count == 1 else 's'} between what we want or know and what it shows"
+        return [(text, f"{reverse('admin:inventory_difference_changelist')}?account__id__exact={account.pk}")]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         sets = super().get_fieldsets(request, obj)

@@ -51,12 +51,13 @@ def record_seen(offer: Offer, remote: RemoteOffer) -> None:
 
     What it does not say (a listing says less than a single read) leaves what was seen before.
     """
-    _see(offer, remote)
+    see(offer, remote)
     offer.save(update_fields=SEEN_FIELDS)
 
 
-def _see(offer: Offer, remote: RemoteOffer) -> None:
-    offer.seen = {**offer.seen, **_as_json(remote)}
+def see(offer: Offer, remote: RemoteOffer) -> None:
+    """Note in the row, without saving it, what the marketplace shows now."""
+    offer.seen = {**offer.seen, **as_json(remote)}
     offer.seen_price = offer.seen_price if remote.price is None else remote.price
     offer.seen_quantity = offer.seen_quantity if remote.quantity is None else remote.quantity
     if remote.status != OfferStatus.UNKNOWN or remote.status_word:
@@ -64,7 +65,7 @@ def _see(offer: Offer, remote: RemoteOffer) -> None:
     offer.seen_at = timezone.now()
 
 
-def _as_json(remote: RemoteOffer) -> dict[str, Any]:
+def as_json(remote: RemoteOffer) -> dict[str, Any]:
     """What was said, without what was not; amounts as text, as in an offer's `pushed`."""
     said = {name: value for name, value in asdict(remote).items() if name not in NOT_KEPT}
     return {name: money.json_safe(value) for name, value in said.items() if value not in (None, "", {}, False)}
@@ -118,10 +119,10 @@ def _mirror(account: Account, service: MarketplaceService, page: list[RemoteOffe
     fresh = list(_whole(service, [remote for remote in page if remote.external_id not in known]))
     with transaction.atomic():
         being_created = set(_being_created(mine, [remote.external_product_id for remote in fresh]))
-        made = [_from_remote(account, remote) for remote in fresh if remote.external_product_id not in being_created]
+        made = [from_remote(account, remote) for remote in fresh if remote.external_product_id not in being_created]
         shown = {remote.external_id: remote for remote in (*page, *fresh)}
         for offer in (*known.values(), *made):
-            _see(offer, shown[offer.external_id])
+            see(offer, shown[offer.external_id])
         update_each(list(known.values()), SEEN_FIELDS)
         Offer.objects.bulk_create(made)
         prices = {offer.pk: NewPrice(shown[offer.external_id].price or None) for offer in made}
@@ -158,7 +159,7 @@ def _take_over_fed(account: Account, ids: dict[str, str]) -> None:
     feeds.arrived(there)
 
 
-def _from_remote(account: Account, remote: RemoteOffer) -> Offer:
+def from_remote(account: Account, remote: RemoteOffer) -> Offer:
     """An offer that wants what it says already, so that linking a product to it changes nothing else."""
     return Offer(
         account=account,

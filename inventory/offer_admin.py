@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
@@ -17,7 +17,7 @@ from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, pri
 from backoffice.run_admin import BulkRuns
 from inventory import feeds, pricing, publishing
 from inventory.limits import Book
-from inventory.models import CompetitorWatch, Offer, PriceChange, Upload
+from inventory.models import CompetitorWatch, Difference, Offer, PriceChange, Upload
 from inventory.offer_forms import OfferForm
 from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
@@ -58,7 +58,7 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
     list_display = (
         "name", "account", "product", price("price"), "earns", "margin", "wanted", plain("pushed_quantity", "pushed"),
         plain("seen_quantity", "seen"), "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
-        "is_active", short("last_error", "problem", 40),
+        "is_active", "differs", short("last_error", "problem", 40),
     )  # fmt: skip
     list_filter = (
         ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), ("seen_status", ChoicesDropdownFilter),
@@ -117,6 +117,18 @@ class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
             return self.readonly_fields
         # An id can be entered where there is none, for an offer that a person has found there. It is never overwritten.
         return (*self.readonly_fields, "account", *(["external_id"] if obj.external_id else []))
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        found = Difference.objects.filter(offer=OuterRef("pk"), state=Difference.State.OPEN).order_by().values("offer")
+        count = Subquery(found.annotate(count=Count("pk")).values("count"))
+        return super().get_queryset(request).annotate(differences_open=count)
+
+    @display(description="differences")
+    def differs(self, offer: Any) -> str:
+        count = offer.differences_open
+        return (
+            link("admin:inventory_difference_changelist", str(count), query=f"q={offer.external_id}") if count else ""
+        )
 
     @display(description="offer", ordering="external_id")
     def name(self, offer: Offer) -> str:

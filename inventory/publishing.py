@@ -39,16 +39,17 @@ def wanted(offer: Offer, found: Shelves | None = None, book: Book | None = None)
     can't be said, and PriceRefused for a price that must not go out.
     """
     if "price" not in offer.account.service_class.offer_fields:
-        return _content(offer, offer.price or Decimal(0), found)
+        return content_of(offer, offer.price or Decimal(0), found)
     if offer.price is None or not offer.currency:
         raise PriceRefused(
             f"Offer “{offer}” has no price. Give it a price and a currency, then push it", kind="invalid"
         )
     limits.check(offer, book)
-    return _content(offer, offer.price, found)
+    return content_of(offer, offer.price, found)
 
 
-def _content(offer: Offer, price: Decimal, found: Shelves | None) -> OfferContent:
+def content_of(offer: Offer, price: Decimal, found: Shelves | None) -> OfferContent:
+    """What the offer says at this price, whether that may go out or not."""
     place = Place.of(offer)
     known = shelves.read([place]) if found is None else found
     return OfferContent(
@@ -108,7 +109,7 @@ def _without_price(offer: Offer, found: Shelves | None, book: Book | None) -> Of
     """
     there = Decimal(offer.pushed["price"]) if "price" in offer.pushed else offer.seen_price
     currency = offer.pushed.get("currency") or offer.seen.get("currency") or offer.currency
-    content = replace(_content(offer, there or Decimal(0), found), currency=currency)
+    content = replace(content_of(offer, there or Decimal(0), found), currency=currency)
     if there is not None and currency == offer.currency and not (book or Book()).limits(offer).refusal(there):
         return content
     shown = offer.seen_quantity if offer.pushed_quantity is None else offer.pushed_quantity
@@ -164,7 +165,7 @@ def forget_id(offers: QuerySet[Offer]) -> int:
     """
     there = Offer.objects.filter(pk__in=offers.values("pk")).exclude(external_id="").exclude(state=State.IN_FLIGHT)
     return there.update(
-        external_id="", job=None, pushing={}, pushed={}, pushed_quantity=None, pushed_at=None,
+        external_id="", job=None, removed_by="", pushing={}, pushed={}, pushed_quantity=None, pushed_at=None,
         seen={}, seen_price=None, seen_quantity=None, seen_status="", seen_at=None,
     )  # fmt: skip
 
@@ -226,7 +227,7 @@ def _create(offer: Offer, service: MarketplaceService) -> Again | None:
         if not offer.must_look:
             raise
         # An earlier create may have arrived: what is sold out has to be seen there.
-        content, refusal = replace(_content(offer, offer.price or Decimal(0), None), quantity=0), error
+        content, refusal = replace(content_of(offer, offer.price or Decimal(0), None), quantity=0), error
     found = service.find_offer(content) if offer.must_look else None
     if found is None and refusal is not None:
         raise refusal

@@ -67,7 +67,8 @@ def step(offer: Offer) -> None:
     except PermanentError:
         _set(offer, removal_by="")
         raise
-    _set(offer, removal_by="", seen_status=OfferStatus.REMOVED, seen_at=timezone.now(), job=None, pushing={})
+    gone = {"seen_status": OfferStatus.REMOVED, "seen_at": timezone.now()}
+    _set(offer, removal_by="", removed_by=offer.removal_by, job=None, pushing={}, **gone)
 
 
 def _is_gone(offer: Offer, service: MarketplaceService) -> bool:

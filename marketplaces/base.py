@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
+from itertools import islice
 from typing import Any, ClassVar
 
 from marketplaces.exceptions import Unsupported
@@ -44,6 +45,10 @@ from marketplaces.types import (
     UploadedCode,
     Urgency,
 )
+
+# Fields of an offer's content that a reading may show as well.
+COMPARED = ("price", "quantity", "is_for_sale", "title", "visibility", "min_quantity", "attributes")
+OFFERS_TAKEN = 500  # together, from a list that has no pages of its own here
 
 
 class MarketplaceService:
@@ -196,6 +201,26 @@ class MarketplaceService:
     def fetch_offers(self) -> Iterator[RemoteOffer]:
         """Read all our offers, page by page. Safe to repeat."""
         raise self._unsupported("fetch_offers")
+
+    def offer_pages(self, first: int = 1) -> Iterator[Sequence[RemoteOffer]]:
+        """Read all our offers from the page `first` on, counted from 1: one request a page, which may be empty.
+
+        A reading that was broken off goes on with it. Rows shift while pages are read, so an offer may come twice or be
+        missing. Safe to repeat. Overridden where a list can be entered at a page; here what was read already is read again.
+        """
+        offers, number = self.fetch_offers(), 1
+        while page := list(islice(offers, OFFERS_TAKEN)):
+            if number >= first:
+                yield page
+            number += 1
+
+    @classmethod
+    def shown(cls, content: OfferContent) -> dict[str, Any]:
+        """Say what a reading shows of an offer that says `content`, by the field's name; what no reading can tell is missing.
+
+        Overridden where the marketplace shows another value than it was sent, such as its largest number. Asks nobody.
+        """
+        return {name: getattr(content, name) for name in COMPARED if name in cls.offer_fields}
 
     def get_offer(self, offer_id: str) -> RemoteOffer:
         """Read one offer. Raises NotFound. Safe to repeat."""

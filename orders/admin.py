@@ -3,6 +3,7 @@
 from orders import (
     code_admin as code_admin,
     delivery_admin as delivery_admin,
+    difference_admin as difference_admin,
     order_admin as order_admin,
     purchase_order_admin as purchase_order_admin,
     reading_admin as reading_admin,

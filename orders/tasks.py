@@ -14,6 +14,7 @@ from orders import (
     polling,
     purchase_orders,
     readings,
+    reconcile as reconciliation,
     rereading,
     reservations,
     topups,
@@ -47,6 +48,14 @@ def poll(pk: int) -> None:
 
 def plan_polls() -> None:
     polling.plan_all(timezone.now())
+
+
+def reconcile(pk: int) -> None:
+    reconciliation.take_turn(pk)
+
+
+def plan_reconciliations() -> None:
+    reconciliation.plan_all(timezone.now())
 
 
 def ship(pk: int) -> None:

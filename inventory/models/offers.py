@@ -80,6 +80,10 @@ class Offer(Outgoing):
         "to be deleted there, asked by", max_length=150, blank=True, editable=False,
         help_text="It is deleted at the marketplace as soon as that can be asked. Empty: it stays.",
     )  # fmt: skip
+    removed_by = models.CharField(
+        "deleted there for", max_length=150, blank=True, editable=False,
+        help_text="Who asked for the deletion that was done. Empty: it is there, or vanished by itself.",
+    )  # fmt: skip
     is_active = models.BooleanField("for sale", default=True, help_text="Off: shown as out of stock.")
     stopped_because = models.CharField(
         max_length=300, blank=True, editable=False, help_text="Why the marketplace itself took it off sale."

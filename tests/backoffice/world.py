@@ -15,6 +15,7 @@ from inventory.models import (
     Code,
     CodeReveal,
     CompetitorWatch,
+    Difference,
     ExchangeRate,
     Fee,
     Hold,
@@ -28,6 +29,7 @@ from inventory.models import (
     QuantityRule,
     Recall,
     RecalledCode,
+    Reconciliation,
     Supplier,
     Upload,
     code_binding,
@@ -208,9 +210,20 @@ def shelf_rows(number: int, order: Order, offer: Offer, item: DeliveryItem) -> N
     ShipmentItem.objects.create(shipment=shipment, name="Demo suit", wanted=1)
 
 
+def difference_rows(number: int, offer: Offer) -> None:
+    """What a comparison found of an offer, and the comparison."""
+    Difference.objects.create(
+        account=offer.account, offer=offer, external_id=offer.external_id or f"G{number}", field="price", kind="by_hand",
+        ours="9.99 USD", theirs="8.5 USD",
+    )  # fmt: skip
+    Reconciliation.objects.get_or_create(account=offer.account, defaults={"next_at": timezone.now()})
+
+
 def fill(rows: int = 3) -> Account:
     """Make an account with `rows` rows of everything."""
     main = account()
     for number in range(rows):
-        order_row(number, product_row(number, main))
+        offer = product_row(number, main)
+        order_row(number, offer)
+        difference_rows(number, offer)
     return main

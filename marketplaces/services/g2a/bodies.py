@@ -189,6 +189,15 @@ def _texts(prices: dict[str, Decimal]) -> dict[str, str]:
     return {key: f"{amount:.2f}" for key, amount in prices.items()}
 
 
+def shown(said: Json, content: OfferContent) -> Json:
+    """Of what an offer says, that which reading it shows the way it was sent."""
+    ours: Json = {name: said[name] for name in ("price", "visibility", "is_for_sale") if name in said}
+    ours["is_for_sale"] = is_for_sale(content)
+    if offer_type(content) == DROPSHIPPING:
+        ours["quantity"] = _inventory(content)["size"]
+    return ours
+
+
 def _inventory(content: OfferContent) -> Json:
     if offer_type(content) == DROPSHIPPING:
         return {"size": min(content.quantity, MOST_UNITS) if is_for_sale(content) else 0}

@@ -66,10 +66,10 @@ class Line:
         return self._error(answer, operation, **facts)
 
     def pages(
-        self, operation: str, *ids: str, size: int, params: Mapping[str, str], **request: Any
+        self, operation: str, *ids: str, size: int, params: Mapping[str, str], first: int = 1, **request: Any
     ) -> Iterator[list[Json]]:
-        """Read pages of an Import list until the last, whether the answer says which that is or not."""
-        for page in range(1, MOST_PAGES):
+        """Read pages of an Import list from `first` until the last, whether the answer says which that is or not."""
+        for page in range(first, MOST_PAGES):
             asked = {**params, "page": str(page), self.dialect.page_size: str(size)}
             answer = self.call(operation, *ids, params=asked, **request)
             listed = answer.json if isinstance(answer.json, list) else reading.obj(answer.json).get("data")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from marketplaces.exceptions import PermanentError, TemporaryError
 from marketplaces.services.g2a import bodies, mapping, reading
@@ -23,14 +24,24 @@ class Offers:
             raise bodies.refuse("G2A-10", f"A page has {sizes} offers, not {page_size}")
         return self._listed(wanted, bodies.offers_query(wanted, self._line.dialect), page_size)
 
+    def pages(self, first: int) -> Iterator[list[RemoteOffer]]:
+        """Read all our offers from a page on."""
+        everything = OfferFilter()
+        return self._pages(everything, bodies.offers_query(everything, self._line.dialect), PAGE_SIZE, first)
+
     def _listed(self, wanted: OfferFilter, params: dict[str, str], page_size: int) -> Iterator[RemoteOffer]:
+        return chain.from_iterable(self._pages(wanted, params, page_size))
+
+    def _pages(
+        self, wanted: OfferFilter, params: dict[str, str], page_size: int, first: int = 1
+    ) -> Iterator[list[RemoteOffer]]:
         seen: set[str] = set()
-        for page in self._line.pages("G2A-10", size=page_size, params=params):
+        for page in self._line.pages("G2A-10", size=page_size, params=params, first=first):
             offers = [offer for offer in map(self._read, page) if offer.external_id not in seen]
             if not offers:
                 return  # a list that shows the same page again has no more
             seen.update(offer.external_id for offer in offers)
-            yield from (offer for offer in offers if offer.external_id and _fits(offer, wanted))
+            yield [offer for offer in offers if offer.external_id and _fits(offer, wanted)]
 
     def get(self, offer_id: str) -> RemoteOffer:
         return self._read(self._line.get("G2A-09", offer_id, about=offer_id, needs="id"))

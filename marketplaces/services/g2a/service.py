@@ -187,6 +187,15 @@ class Service(MarketplaceService):
         """List our offers (G2A-10): all of them, each once."""
         return self.list_offers(OfferFilter())
 
+    def offer_pages(self, first: int = 1) -> Iterator[Sequence[RemoteOffer]]:
+        """The same (G2A-10) from a page on."""
+        return self._offers.pages(first)
+
+    @classmethod
+    def shown(cls, content: OfferContent) -> dict[str, Any]:
+        """The title is the catalogue's; the size is ours only where we deliver, and has an end (G2A-10)."""
+        return bodies.shown(super().shown(content), content)
+
     def list_offers(self, wanted: OfferFilter, *, page_size: int = PAGE_SIZE) -> Iterator[RemoteOffer]:
         """List those of our offers that the filter lets through (G2A-10), page by page. Safe to repeat."""
         return self._offers.fetch(wanted, page_size)

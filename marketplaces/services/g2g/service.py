@@ -140,13 +140,18 @@ class Service(MarketplaceService):
 
     def fetch_offers(self) -> Iterator[RemoteOffer]:
         """Search Offers (G2G-09) without a filter: all of ours. v2 only."""
+        for page in self.offer_pages():
+            yield from page
+
+    def offer_pages(self, first: int = 1) -> Iterator[Sequence[RemoteOffer]]:
+        """The same (G2G-09) from a page on. v2 only."""
         seen: set[str] = set()
-        page = 1
+        page = first
         while True:
             found = self._search(page, OFFERS_PER_PAGE, {})
             fresh = [offer for offer in found if offer.external_id not in seen]
             seen.update(offer.external_id for offer in fresh)
-            yield from fresh
+            yield fresh
             if len(found) < OFFERS_PER_PAGE or not fresh:
                 return
             page += 1

@@ -95,16 +95,17 @@ class Line:
         return errors.payload_of(answer, asked, self.client.scrub)
 
     def pages(
-        self, operation: str, path: str, key: str, id_key: str, params: Mapping[str, str], *, about: str = ""
-    ) -> Iterator[Page]:
-        """Read a list page by page, each row once (the paging rule of 3.0).
+        self, operation: str, path: str, key: str, id_key: str, params: Mapping[str, str], *, about: str = "",
+        first: int = 1,
+    ) -> Iterator[Page]:  # fmt: skip
+        """Read a list from its page `first` on, page by page, each row once (the paging rule of 3.0).
 
         A server may cap the size of a page, repeat its last page, or tell no total: then only a page that is shorter than
         the first, or without a new row, is known to be the last.
         """
         seen: set[str] = set()
         size = self.page_size
-        for number in range(1, MOST_PAGES + 1):
+        for number in range(first, MOST_PAGES + 1):
             asked_at = timezone.now()
             given = {**params, "page": str(number), "items_per_page": str(size)}
             payload = self.call(operation, "GET", path, params=given, about=about)
@@ -120,7 +121,7 @@ class Line:
                 return
             seen.update(decoding.ident(row[id_key]) for row in fresh)
             yield Page(fresh, asked_at)
-            if number == 1 and count < size and (found.total is None or count < found.total):
+            if number == first and count < size and (found.total is None or count < found.total):
                 size = count  # what follows is counted in pages of what it gives, not of what was asked
             if count < size if found.total is None else number * size >= found.total:
                 return

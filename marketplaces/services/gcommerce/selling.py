@@ -42,6 +42,12 @@ def search(
         yield from map(mapping.to_offer, page.rows)
 
 
+def listed(line: Line, first: int) -> Iterator[list[RemoteOffer]]:
+    """List all products (GCO-03) from a page on."""
+    for page in line.pages("GCO-03", "/products", "products", "product_id", BY_CODE, first=first):
+        yield [mapping.to_offer(row) for row in page.rows]
+
+
 def get(line: Line, offer_id: str) -> RemoteOffer:
     path = f"/products/{whole_id(offer_id, 'product')}"
     return mapping.to_offer(named(line.call("GCO-05", "GET", path, about=offer_id), "product_id", offer_id, "GCO-05"))

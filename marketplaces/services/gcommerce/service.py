@@ -134,6 +134,10 @@ class Service(MarketplaceService):
         """List Products (GCO-03): all of ours, in a short form."""
         return selling.search(self._line, {})
 
+    def offer_pages(self, first: int = 1) -> Iterator[Sequence[RemoteOffer]]:
+        """The same (GCO-03) from a page on."""
+        return selling.listed(self._line, first)
+
     def search_offers(
         self, filters: Mapping[str, str], *, q: str = "", within: Sequence[str] = ("pname",)
     ) -> Iterator[RemoteOffer]:

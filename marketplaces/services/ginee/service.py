@@ -232,6 +232,11 @@ class Service(MarketplaceService):
         """Read the stock of master SKUs (GIN-C06); what is not there is missing."""
         return self._stock.read(offer_ids)
 
+    @classmethod
+    def shown(cls, content: OfferContent) -> dict[str, Any]:
+        """The stock, up to the most that Ginee takes (GIN-C04)."""
+        return {QUANTITY: min(content.quantity, MOST_STOCK)}
+
     def get_offer(self, offer_id: str) -> RemoteOffer:
         """Read the stock of one master SKU (GIN-C06)."""
         for offer in self._stock.read([offer_id]):
