@@ -16,7 +16,9 @@ from orders import (
     readings,
     rereading,
     reservations,
+    sales,
     topups,
+    watching,
 )
 from orders.models import Acceptance, Delivery, OrderReading, PurchaseOrder, Shipment
 
@@ -51,6 +53,14 @@ def plan_polls() -> None:
 
 def ship(pk: int) -> None:
     announcing.step(pk)
+
+
+def count_sales() -> None:
+    sales.refresh(timezone.now())
+
+
+def watch() -> None:
+    watching.look()
 
 
 def sweep() -> None:
