@@ -15,6 +15,7 @@ from backoffice.admin import OUTGOING, answer, badge, plain, price, short
 from backoffice.run_admin import BulkRuns
 from inventory import pricing, publishing
 from inventory.models import Offer, Upload
+from inventory.offer_files import OfferFiles
 from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
 from inventory.pause_admin import Pausable
@@ -24,7 +25,7 @@ SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "susp
 
 
 @admin.register(Offer)
-class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
+class OfferAdmin(OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (

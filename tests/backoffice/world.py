@@ -9,7 +9,20 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from inventory.models import Batch, Code, CodeReveal, Hold, Offer, Product, Purchase, Supplier, Upload, code_binding
+from backoffice.models import Alert, AlertMessage, AlertRule
+from inventory.models import (
+    Batch,
+    Code,
+    CodeReveal,
+    Hold,
+    Offer,
+    Product,
+    Purchase,
+    StockSettings,
+    Supplier,
+    Upload,
+    code_binding,
+)
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 from orders.models import (
     Delivery,
@@ -147,9 +160,24 @@ def goods_rows(number: int, on: Account) -> None:
     Poll.objects.get_or_create(account=on, kind="orders")
 
 
+def alert_rows(number: int) -> None:
+    """An open alert, a rule, and a message about it that is on its way."""
+    alert = Alert.objects.create(
+        kind="low_stock", subject=f"GAME-{number}", text="2 units left.", told_at=timezone.now()
+    )
+    rule = AlertRule.objects.create(
+        name=f"rule {number}", addresses=[f"stock-{number}@example.com"],
+        webhook_url=f"https://alerts.example.com/{CREDENTIAL}", webhook_secret=WEBHOOK_SECRET,
+    )  # fmt: skip
+    message = AlertMessage.objects.create(rule=rule, channel="webhook", bundle="low_stock", state="done")
+    message.alerts.add(alert)
+    StockSettings.current()
+
+
 def fill(rows: int = 3) -> Account:
     """Make an account with `rows` rows of everything."""
     main = account()
     for number in range(rows):
         order_row(number, product_row(number, main))
+        alert_rows(number)
     return main
