@@ -1,6 +1,6 @@
 """Alerts, who is told of them, and what was sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -22,12 +22,12 @@ MESSAGE_STATES = {
 }  # fmt: skip
 
 
-class OpenFilter(DropdownFilter):
+class OpenFilter(DropdownFilter):  # type: ignore[misc]
     """Open ones, unless others are asked for."""
 
     title = "state"
     parameter_name = "is"
-    words = {
+    words: Mapping[str, dict[str, Any]] = {
         "open": {"settled_at": None},
         "new": {"settled_at": None, "acknowledged_at": None},
         "settled": {"settled_at__isnull": False},

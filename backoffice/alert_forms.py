@@ -58,7 +58,7 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _opened(self, column: str) -> Any:
         try:
-            return getattr(self.instance, column)
+            return getattr(self.instance, column) or ""
         except CannotOpen:
             return ""
 

@@ -241,7 +241,7 @@ def _lines(content: Said) -> Iterator[str]:
 
 def _post(message: AlertMessage) -> None:
     """POST what it says as JSON, signed over time and body with HMAC-SHA256. Raises NotSent unless it was taken."""
-    url, secret = message.rule.webhook_url, message.rule.webhook_secret
+    url, secret = message.rule.webhook_url or "", message.rule.webhook_secret or ""
     is_local = settings.ALLOW_LOCAL_MARKETPLACES
     if reason := unsafe_address(url, allow_local=is_local):
         raise NotSent(f"The webhook's address is refused: {reason}.")

@@ -134,8 +134,8 @@ class AlertRule(models.Model):
     is_enabled = models.BooleanField("enabled", default=True)
     kinds = models.JSONField(default=list, blank=True)  # none means all
     addresses = EncryptedField(default=list, blank=True)
-    webhook_url = EncryptedField(default=str, blank=True)  # its path may be a secret
-    webhook_secret = EncryptedField(default=str, blank=True)
+    webhook_url = EncryptedField(null=True, blank=True)  # its path may be a secret
+    webhook_secret = EncryptedField(null=True, blank=True)
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(
         null=True,

@@ -47,7 +47,7 @@ def columns_for(user: Any) -> list[str]:
     return [name for name in COLUMNS if user.has_perm(NEEDS.get(name, VIEW))]
 
 
-class OfferResource(ModelResource):  # type: ignore[misc]
+class OfferResource(ModelResource):
     """Rows of a file, by the columns that import_offers takes and the name of the account.
 
     The library's own way of writing fields is not used: offers.apply_rows alone knows what a row may do.
@@ -80,7 +80,7 @@ class OfferResource(ModelResource):  # type: ignore[misc]
         self, dataset: tablib.Dataset, dry_run: bool = False, account: Account | None = None, **kwargs: Any
     ) -> Result:
         """Apply a file, or say what it would change. Good rows are applied, bad ones are in the result with their reason."""
-        result = Result()
+        result = FileResult()
         result.diff_headers = ["row", ACCOUNT, *offers.COLUMNS]
         result.total_rows = len(dataset)
         try:
@@ -93,7 +93,17 @@ class OfferResource(ModelResource):  # type: ignore[misc]
         return result
 
 
-class _Told(Error):  # type: ignore[misc]
+class FileResult(Result):
+    """What became of a file: `rows` are those that change something, `error_rows` the first that were refused."""
+
+    def row_errors(self) -> list[tuple[int, list[Error]]]:
+        return [(row.number, row.errors) for row in self.error_rows]
+
+    def has_errors(self) -> bool:
+        return bool(self.base_errors or self.totals[RowResult.IMPORT_TYPE_ERROR])
+
+
+class _Told(Error):
     """A reason for people; where in our code it was found is nobody's business."""
 
     traceback = ""
@@ -153,7 +163,7 @@ def _add(result: Result, outcome: Outcome, *, is_trial: bool) -> None:
         if len(result.error_rows) < SHOWN:
             result.append_error_row(outcome.number, {}, row.errors)
     result.increment_row_result_total(row)
-    if outcome.word not in ("created", "changed"):
+    if outcome.offer is None or outcome.word not in ("created", "changed"):
         return
     if not is_trial:
         row.instance, row.object_id, row.object_repr = outcome.offer, outcome.offer.pk, str(outcome.offer)
@@ -181,7 +191,7 @@ def _diff(outcome: Outcome) -> list[str]:
 # --- forms and pages -------------------------------------------------------------------------------------------------
 
 
-class OfferImportForm(ImportForm):  # type: ignore[misc]
+class OfferImportForm(ImportForm):
     account = forms.ModelChoiceField(
         Account.objects.all(), required=False, widget=UnfoldAdminSelectWidget(),
         help_text="Of rows that name none in a column “account”.",
@@ -194,11 +204,11 @@ class OfferImportForm(ImportForm):  # type: ignore[misc]
         return file
 
 
-class OfferConfirmForm(ConfirmImportForm):  # type: ignore[misc]
+class OfferConfirmForm(ConfirmImportForm):
     account = forms.ModelChoiceField(Account.objects.all(), required=False, widget=forms.HiddenInput())
 
 
-class OfferFiles(ImportExportMixin):  # type: ignore[misc]
+class OfferFiles(ImportExportMixin):
     """A list of offers that can be imported and exported, each with a permission of its own."""
 
     resource_classes = [OfferResource]
@@ -227,7 +237,8 @@ class OfferFiles(ImportExportMixin):  # type: ignore[misc]
     def get_confirm_form_initial(self, request: HttpRequest, import_form: Any) -> dict[str, Any]:
         initial: dict[str, Any] = super().get_confirm_form_initial(request, import_form)
         if import_form is not None:
-            initial["account"] = import_form.cleaned_data.get("account")
+            account = import_form.cleaned_data.get("account")
+            initial["account"] = account.pk if account else None
         return initial
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
@@ -238,7 +249,7 @@ class OfferFiles(ImportExportMixin):  # type: ignore[misc]
             if storage.read() is None:
                 messages.error(request, "The file was imported already, or waited for too long. Choose it again.")
                 return HttpResponseRedirect(reverse("admin:inventory_offer_import"))
-        return super().process_import(request, **kwargs)  # type: ignore[no-any-return]
+        return super().process_import(request, **kwargs)
 
     def add_success_message(self, result: Result, request: HttpRequest) -> None:
         made, changed = result.totals["new"], result.totals["update"]

@@ -77,7 +77,7 @@ def cleaned(offer: Offer, row: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _is_said(offer: Offer, name: str, text: str) -> bool:
-    if name in REQUIRED and offer.pk is None:
+    if name in REQUIRED and offer._state.adding:
         return False
     says = cell(offer, name)
     return text == says or (len(text) >= LONGEST_CELL and says.startswith(text))

@@ -145,7 +145,9 @@ def _written(account: Account, chunk: Sequence[Row], *, is_pushed: bool) -> list
 
 def _write(outcomes: Sequence[Outcome], *, is_pushed: bool) -> None:
     created = _unique(outcome.offer for outcome in outcomes if outcome.word == "created")
-    changed = [offer for offer in _unique(row.offer for row in outcomes if row.word == "changed") if offer.pk]
+    changed = [
+        offer for offer in _unique(row.offer for row in outcomes if row.word == "changed") if not offer._state.adding
+    ]
     Offer.objects.bulk_create(created)
     columns = {
         "product" if name == "sku" else name for row in outcomes if row.word == "changed" for name in row.changes
@@ -165,7 +167,7 @@ def _outcome(known: Known, number: int, row: Mapping[str, str]) -> Outcome:
         offer, changes = _apply(known, row)
     except UnusableRow as error:
         return Outcome(number, "refused", reason=str(error))
-    is_new = offer.pk is None and known.is_first(offer)
+    is_new = offer._state.adding and known.is_first(offer)
     known.note(offer)
     word = "created" if is_new else "changed" if changes else "unchanged"
     return Outcome(number, word, offer, changes=changes)
@@ -182,7 +184,7 @@ def _apply(known: Known, row: Mapping[str, str]) -> tuple[Offer, dict[str, tuple
         raise UnusableRow(
             f"offer {offer.external_id} is for product {offer.external_product_id}, which can't be changed"
         )
-    is_new = offer.pk is None and not known.has(offer)
+    is_new = offer._state.adding and not known.has(offer)
     for name in REQUIRED[1:]:
         if is_new and values.get(name) in (None, ""):
             raise UnusableRow(f"{name} is empty, and the offer is new")
