@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import connection, transaction
 from django.db.models import Max, Q
+from django.urls import reverse
 from django.utils import timezone
 
 from backoffice import queue
@@ -236,7 +237,7 @@ def _lines(content: Said) -> Iterator[str]:
         yield ""
     if content.more:
         yield f"And {content.more} more."
-    yield f"All of them: {settings.PUBLIC_BASE_URL}/admin/backoffice/alert/"
+    yield f"All of them: {settings.PUBLIC_BASE_URL}{reverse('admin:backoffice_alert_changelist')}"
 
 
 def _post(message: AlertMessage) -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from backoffice import alert_messages, alerts
@@ -22,7 +23,9 @@ def look(since: datetime) -> bool:
     if timezone.now() - last < timedelta(seconds=settings.HEARTBEAT_STALE_SECONDS):
         return False
     said = f"No progress since {beat.at:%Y-%m-%d %H:%M} UTC" if beat else "No worker has ever run"
-    cause = alerts.Cause(f"{said}. Nothing is delivered or pushed. Restart them.", "/admin/django_q/ormq/")
+    cause = alerts.Cause(
+        f"{said}. Nothing is delivered or pushed. Restart them.", reverse("admin:django_q_ormq_changelist")
+    )
     alerts.match(Alert.Kind.WORKERS, {WORKERS: cause})
     alert_messages.tell()
     for pk in alert_messages.due():

@@ -92,7 +92,7 @@ class ProductAdmin(Pausable):
     def available(self, product: Any) -> int:
         return int(product.available)
 
-    @display(description="days of cover", ordering="cover__days")
+    @display(description="days of cover", ordering=F("cover__days").asc(nulls_last=True))
     def lasts(self, product: Any) -> Any:
         return product.cover.days if hasattr(product, "cover") else None
 

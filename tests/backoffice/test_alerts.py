@@ -11,7 +11,7 @@ import pytest
 import time_machine
 from django.core import mail
 from django.core.cache import cache
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -122,6 +122,30 @@ def test_what_a_sweep_sees_opens_and_settles_and_is_no_repeat(clock):
     open_now = Alert.objects.filter(settled_at=None).order_by("subject")
     assert [(alert.subject, alert.text, alert.count) for alert in open_now] == [("B", "b, fewer", 1), ("C", "c", 1)]
     assert Alert.objects.get(subject="A").settled_at == NOON
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_many_who_raise_one_alert_at_once_make_one_and_tell_once():
+    rule()
+
+    def shout(gate):
+        gate.wait()
+        try:
+            alerts.raise_(LOW, "GAME", "3 units left.")
+            alert_messages.tell()
+        finally:
+            connection.close()
+
+    gate = threading.Barrier(8)
+    threads = [threading.Thread(target=shout, args=[gate]) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert Alert.objects.get().count == 8
+    assert AlertMessage.objects.get().alerts.count() == 1
 
 
 @pytest.mark.parametrize("link", ["https://elsewhere.test/", "//elsewhere.test/", "javascript:alert(1)"])
@@ -409,8 +433,6 @@ def test_a_rule_is_made_changed_and_keeps_its_secrets_to_itself(admin_client):
 
 
 def test_addresses_and_secrets_lie_sealed_in_the_database(db):
-    from django.db import connection
-
     made = rule(webhook_url="https://alerts.example.com/x", webhook_secret=SECRET)
     with connection.cursor() as cursor:
         cursor.execute("SELECT addresses, webhook_url, webhook_secret FROM backoffice_alertrule")

@@ -1,8 +1,5 @@
 """Offers by file in the admin: what goes out comes back and changes nothing, and nothing happens before it was shown."""
 
-import io
-import time
-
 import pytest
 import tablib
 from django.contrib.admin.models import LogEntry
@@ -13,7 +10,7 @@ from hypothesis import HealthCheck, given, settings as rules, strategies as some
 from import_export.formats.base_formats import CSV, XLSX
 
 from inventory.models import Code, Offer
-from inventory.offer_files import OfferResource, columns_for
+from inventory.offer_files import OfferResource
 from tests import make
 from tests.backoffice import world
 
@@ -218,28 +215,16 @@ def test_what_was_exported_changes_nothing_when_it_comes_back(kind, account, gam
 
 
 def test_ten_thousand_rows_are_tried_and_imported_in_a_few_statements_a_chunk(
-    account, game, admin_user, django_assert_max_num_queries, record_property
+    account, game, admin_user, django_assert_max_num_queries
 ):
     rows = tablib.Dataset(headers=["account", "sku", "external_product_id", "price", "currency", "title"])
     for number in range(10_000):
         rows.append(["Main shop", "GAME", f"p-{number}", "9.99", "EUR", f"Title {number}"])
     resource = OfferResource(user=admin_user)
-    seconds = []
     for is_trial in (True, False):
-        began = time.perf_counter()
         with django_assert_max_num_queries(20 * 30):
-            result = resource.import_data(rows, dry_run=is_trial)
-        seconds.append(round(time.perf_counter() - began, 1))
-        assert result.totals["new"] == 10_000
+            assert resource.import_data(rows, dry_run=is_trial).totals["new"] == 10_000
     changed = tablib.Dataset(*[(*row[:3], "8.99", *row[4:]) for row in rows], headers=rows.headers)
-    began = time.perf_counter()
-    assert resource.import_data(changed).totals["update"] == 10_000
-    seconds.append(round(time.perf_counter() - began, 1))
-    began = time.perf_counter()
-    content = XLSX().export_data(resource.export(Offer.objects.all()))
-    seconds.append(round(time.perf_counter() - began, 1))
-    record_property("seconds to try, create, change and export", seconds)
-    assert Offer.objects.filter(price="8.99").count() == 10_000
-    assert len(content) > 100_000
-    assert columns_for(admin_user)[0] == "account"
-    assert io.BytesIO(content).read(2) == b"PK"
+    with django_assert_max_num_queries(20 * 40):
+        assert resource.import_data(changed).totals["update"] == 10_000
+    assert Offer.objects.filter(price="8.99", state="due").count() == 10_000

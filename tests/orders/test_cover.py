@@ -1,6 +1,5 @@
 """How long stock lasts: counted from what was sold, in one statement, and an alert when it is too short."""
 
-import time
 from datetime import timedelta
 from decimal import Decimal
 
@@ -212,26 +211,19 @@ def test_the_list_shows_sorts_and_filters_by_cover_and_the_page_says_it(account,
 
 
 @pytest.mark.postgres
-def test_twenty_thousand_products_are_counted_and_listed_in_a_few_statements(account, admin_client, record_property):
+def test_twenty_thousand_products_are_counted_and_listed_in_a_few_statements(account, admin_client):
     Product.objects.bulk_create(Product(sku=f"P-{number:05}") for number in range(20_000))
     game = make.product("GAME", codes=3)
     hand_over(delivery_of(game, account), make.add_codes(game, 14, state="sent"), ago(days=1))
-    seconds = []
     for _ in range(2):
-        began = time.perf_counter()
         with CaptureQueriesContext(connection) as queries:
             count_sales()
-        seconds.append(round(time.perf_counter() - began, 2))
         assert len(queries) <= 24
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE inventory_product, inventory_cover")
+    assert Cover.objects.count() == 20_001
     for order in ("", "?o=5", "?o=-5"):
         url = reverse("admin:inventory_product_changelist") + order
         admin_client.get(url)
-        began = time.perf_counter()
         with CaptureQueriesContext(connection) as queries:
             assert admin_client.get(url).status_code == 200
-        seconds.append(round(time.perf_counter() - began, 2))
-        seconds.append(max(float(query["time"]) for query in queries))
-    record_property("seconds to count, count again; page and slowest statement by SKU, days up, days down", seconds)
-    assert len(queries) < 20
+        assert len(queries) < 20
+        assert max(float(query["time"]) for query in queries) < 1
