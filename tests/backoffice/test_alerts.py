@@ -11,6 +11,7 @@ import pytest
 import time_machine
 from django.core import mail
 from django.core.cache import cache
+from django.core.management import call_command
 from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
@@ -351,6 +352,15 @@ def test_workers_that_stand_still_are_told_of_without_them_and_settle_with_a_hea
 def test_workers_that_never_ran_get_time_to_start(clock):
     assert not watching.look(since=NOON - timedelta(seconds=30))
     assert watching.look(since=NOON - timedelta(minutes=10))
+
+
+def test_the_command_looks_once_and_says_by_its_status_what_it_saw():
+    with pytest.raises(SystemExit) as still:
+        call_command("watch_workers", "--once")
+    heartbeat()
+    with pytest.raises(SystemExit) as moving:
+        call_command("watch_workers", "--once")
+    assert (still.value.code, moving.value.code) == (1, 0)
 
 
 # --- pages -------------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import pytest
 import tablib
 from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from hypothesis import HealthCheck, given, settings as rules, strategies as some
@@ -228,3 +229,34 @@ def test_ten_thousand_rows_are_tried_and_imported_in_a_few_statements_a_chunk(
     with django_assert_max_num_queries(20 * 40):
         assert resource.import_data(changed).totals["update"] == 10_000
     assert Offer.objects.filter(price="8.99", state="due").count() == 10_000
+
+
+@pytest.mark.postgres
+def test_a_row_that_the_database_refuses_is_refused_alone(account, game, admin_user):
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE inventory_offer ADD CONSTRAINT no_such_title CHECK (title <> 'bad')")
+    rows = tablib.Dataset(headers=HEADER.split(","))
+    for number, title in enumerate(("good", "bad", "better")):
+        rows.append(["Main shop", "GAME", f"p-{number}", "1", "EUR", title])
+
+    result = OfferResource(user=admin_user).import_data(rows)
+
+    assert [row.number for row in result.error_rows] == [3]
+    assert list(Offer.objects.order_by("pk").values_list("title", "state")) == [("good", "due"), ("better", "due")]
+
+
+def test_a_row_may_name_its_offer_by_our_own_id(account, game, admin_user):
+    one, two = (make.offer(game, account, title=title) for title in ("one", "two"))
+    other = make.offer(game, make.account("Other shop"))
+    rows = tablib.Dataset(headers=[*HEADER.split(","), "id"])
+    rows.append(["Main shop", "GAME", "product-1", "9.99", "USD", "changed", str(two.pk)])
+    rows.append(["Main shop", "GAME", "product-1", "9.99", "USD", "changed", str(other.pk)])
+    rows.append(["Main shop", "GAME", "product-1", "9.99", "USD", "changed", ""])
+
+    result = OfferResource(user=admin_user).import_data(rows)
+
+    assert list(Offer.objects.order_by("pk").values_list("title", flat=True)) == ["one", "changed", ""]
+    reasons = [str(row.errors[0].error) for row in result.error_rows]
+    assert "no offer with the id" in reasons[0]
+    assert "more than one offer" in reasons[1]
+    assert one.pk
