@@ -16,14 +16,22 @@ class Writable(Protocol):
 
 
 def plain(value: object) -> str:
-    """The text of a cell, with a leading quote where a spreadsheet would run it as a formula.
+    """The text of a cell, with a leading quote where a spreadsheet would run it as a formula; unquoted() takes it away.
 
     Line breaks within it become newlines: the csv module leaves a bare carriage return unquoted, which breaks the row.
     """
     text = "" if value is None else str(value)
+    return ("'" if _is_formula(text.lstrip("'")) else "") + text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def unquoted(cell: str) -> str:
+    """The text that plain() made this cell of; any other cell as it stands."""
+    return cell[1:] if cell.startswith("'") and _is_formula(cell.lstrip("'")) else cell
+
+
+def _is_formula(text: str) -> bool:
     is_number = text.lstrip("+-").replace(".", "", 1).isdigit()
-    is_formula = text.startswith(FORMULA_STARTS) and not is_number
-    return ("'" if is_formula else "") + text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.startswith(FORMULA_STARTS) and not is_number
 
 
 def write(out: Writable, header: Sequence[str], rows: Iterable[Sequence[object]]) -> int:

@@ -85,6 +85,7 @@ INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
+    "unfold.contrib.import_export",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -93,6 +94,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.humanize",
     "django_q",
+    "import_export",
     "backoffice",
     "marketplaces",
     "inventory",
@@ -142,6 +144,11 @@ MARKETPLACES_SHOP = "orders.shop.OurShop"
 METRICS_SOURCES = ["marketplaces.metrics.families", "inventory.metrics.families", "orders.metrics.families"]
 # Sealed columns that are no EncryptedField.
 SEALED_COLUMNS = ["inventory.codes.SEALED"]
+
+# Import and export are permissions of their own; a file waits for its confirmation where every process finds it.
+IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "import"
+IMPORT_EXPORT_EXPORT_PERMISSION_CODE = "export"
+IMPORT_EXPORT_TMP_STORAGE_CLASS = "import_export.tmp_storages.CacheStorage"
 
 # --- web -----------------------------------------------------------------------------------------------------
 
@@ -204,6 +211,7 @@ SCHEDULES = {
     "heartbeat": ("backoffice.tasks.heartbeat", 1),
     "prune the queue's history": ("backoffice.tasks.prune", 60),
     "sweep runs": ("backoffice.tasks.sweep_runs", 1),
+    "sweep alerts": ("backoffice.tasks.sweep_alerts", 1),
     "sweep marketplaces": ("marketplaces.tasks.sweep", 1),
     "prune the call log": ("marketplaces.tasks.prune", 60),
     "recover missed events": ("marketplaces.tasks.recover_missed_events", 15),
@@ -212,6 +220,10 @@ SCHEDULES = {
     "sweep orders": ("orders.tasks.sweep", 1),
     "poll marketplaces": ("orders.tasks.plan_polls", 1),
     "compare with the marketplaces": ("orders.tasks.plan_reconciliations", 1),
+    "watch marketplaces": ("marketplaces.tasks.watch", 1),
+    "watch stock": ("inventory.tasks.watch", 1),
+    "watch orders": ("orders.tasks.watch", 1),
+    "count sales": ("orders.tasks.count_sales", 5),
 }
 HEARTBEAT_STALE_SECONDS = 180
 
@@ -227,6 +239,8 @@ EMAIL_CONFIG = read.checked(
     "EMAIL_URL", "smtp://user:password@host:587 or consolemail://", lambda: env.email_url("EMAIL_URL", "consolemail://")
 )
 vars().update(EMAIL_CONFIG)
+EMAIL_TIMEOUT = 20  # seconds; a worker must not wait for a mail server without end
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="back-office@localhost")
 
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:

@@ -146,6 +146,7 @@ def run(host: str, port: int) -> int:
     household = Household()
     household.add_process("web", web(host, port), env=_unbuffered(os.environ), cwd=BASE_DIR)
     household.add_process("workers", manage("qcluster"), env=_unbuffered(os.environ), cwd=BASE_DIR)
+    household.add_process("watch", manage("watch_workers"), env=_unbuffered(os.environ), cwd=BASE_DIR)
     return household.run()
 
 

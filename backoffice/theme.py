@@ -13,7 +13,7 @@ def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
     return lambda request: any(request.user.has_perm(name) for name in names)
 
 
-def _page(title: str, icon: str, model: str) -> dict[str, Any]:
+def _page(title: str, icon: str, model: str, **more: str) -> dict[str, Any]:
     """One line of the sidebar: the list of a model, for those who may see it."""
     app, name = model.split(".")
     return {
@@ -21,6 +21,7 @@ def _page(title: str, icon: str, model: str) -> dict[str, Any]:
         "icon": icon,
         "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
         "permission": _may_view(app, name),
+        **more,
     }
 
 
@@ -56,6 +57,7 @@ NAVIGATION = [
             _page("Batches", "package_2", "inventory.batch"),
             _page("Movements", "swap_vert", "inventory.movement"),
             _page("Suppliers", "factory", "inventory.supplier"),
+            _page("Stock warnings", "notification_important", "inventory.stocksettings"),
             _page("Holds", "lock_clock", "inventory.hold"),
             _page("Recalls", "undo", "inventory.recall"),
             _page("Reveals", "visibility", "inventory.codereveal"),
@@ -93,6 +95,9 @@ NAVIGATION = [
         "separator": True,
         "collapsible": False,
         "items": [
+            _page("Alerts", "notifications", "backoffice.alert", badge="backoffice.alert_admin.open_alerts"),
+            _page("Alert rules", "rule", "backoffice.alertrule"),
+            _page("Alert messages", "outgoing_mail", "backoffice.alertmessage"),
             _page("Runs", "playlist_play", "backoffice.run"),
             _page("Queue", "stacks", "django_q.ormq"),
             _page("Failed tasks", "error", "django_q.failure"),

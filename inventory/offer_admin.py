@@ -18,6 +18,7 @@ from backoffice.run_admin import BulkRuns
 from inventory import feeds, pricing, publishing
 from inventory.limits import Book
 from inventory.models import CompetitorWatch, Difference, Offer, PriceChange, Upload
+from inventory.offer_files import OfferFiles
 from inventory.offer_forms import OfferForm
 from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
@@ -52,7 +53,7 @@ def _is_alone(offer: Any) -> bool:
 
 
 @admin.register(Offer)
-class OfferAdmin(Pausable, BulkRuns, OfferUploads, OfferThere):
+class OfferAdmin(OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (

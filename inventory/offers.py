@@ -1,39 +1,41 @@
-"""Import what offers should say from a CSV: one offer a row, each row by itself."""
+"""Import what offers should say from rows of text: one offer a row, each row by itself. The one verb for every file."""
 
 import csv
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
-from inventory import limits, pricing, products
+from inventory import limits, pricing, products, publishing
 from inventory.limits import Book, PriceRefused
 from inventory.models import Offer, Product
+from inventory.offer_rows import COLUMNS, OPTIONAL, REQUIRED, Known, UnusableRow, cell, cleaned, read_row
 from inventory.pricing import NewPrice
 from marketplaces.models import Account
 
-REQUIRED = ("sku", "external_product_id", "price", "currency")
-# Columns that are copied as they stand. An empty cell leaves what is there, but an empty quantity means "follow stock".
-PLAIN = (
-    "price", "currency", "quantity", "offer_type", "visibility", "min_quantity", "low_stock_at", "title", "description",
-    "floor", "ceiling",
-)  # fmt: skip
-OPTIONAL = ("quantity", "offer_type", "visibility", "min_quantity", "low_stock_at", "title", "external_id", "attributes",
-            "description", "floor", "ceiling")  # fmt: skip
-COLUMNS = (*REQUIRED, *OPTIONAL)
+# Rows that are looked up, checked and written together. Their offers are locked meanwhile, so it is a blink.
+AT_ONCE = 500
 PRICE = frozenset({"price", "currency"})
-DECIDES = PRICE | {"floor", "ceiling", "product"}  # whether a price may go out
+DECIDES = PRICE | {"floor", "ceiling", "sku"}  # whether a price may go out
+
+Row = tuple[int, Mapping[str, str]]
 
 
 class UnusableHeader(ValueError):
     """The file can't be read; the text says why and which columns it takes."""
 
 
-class UnusableRow(ValueError):
-    """One row can't be applied; the text is the reason."""
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a row, or would: `created`, `changed`, `unchanged`, or `refused` for a reason."""
+
+    number: int
+    word: str
+    offer: Offer | None = None
+    reason: str = ""
+    changes: Mapping[str, tuple[str, str]] = field(default_factory=dict)  # column: cell before and after
 
 
 @dataclass
@@ -54,31 +56,29 @@ class OfferImport:
 def import_offers(
     *, account: Account, lines: Iterable[str], progress: Callable[[Iterable[Any]], Iterable[Any]] = iter
 ) -> OfferImport:
-    """Create or change the wanted state of an account's offers. Nothing is pushed by this.
+    """Create or change the wanted state of an account's offers from a CSV. Nothing is pushed by this.
 
     Good rows are applied, bad ones told with their line. Raises UnusableHeader before anything is done. Safe to repeat.
     """
     done = OfferImport()
     reader = csv.reader(lines, strict=True)
-    header = _header(reader)
-    book = Book()
-    for number, cells in progress(_rows(reader, done)):
-        try:
-            with transaction.atomic():
-                offer, outcome = _apply(account, _row(header, cells), book)
-        except UnusableRow as error:
-            done.errors.append((number, str(error)))
+    try:
+        header = check_header(next(reader, []))
+    except csv.Error as error:
+        raise UnusableHeader(f"The header is no CSV: {error}.") from error
+    for outcome in apply_rows(account=account, rows=_readable(header, progress(_rows(reader, done)), done)):
+        if outcome.offer is None:
+            done.errors.append((outcome.number, outcome.reason))
             continue
-        setattr(done, outcome, getattr(done, outcome) + 1)
-        done.named.append(offer.pk)
+        setattr(done, outcome.word, getattr(done, outcome.word) + 1)
+        done.named.append(outcome.offer.pk)
+    done.errors.sort()
     return done
 
 
-def _header(reader: Iterator[list[str]]) -> list[str]:
-    try:
-        names = [name.strip().lower() for name in next(reader, [])]
-    except csv.Error as error:
-        raise UnusableHeader(f"The header is no CSV: {error}.") from error
+def check_header(cells: Sequence[str]) -> list[str]:
+    """The columns of a file, by their names in small letters. Raises UnusableHeader."""
+    names = [name.strip().lower() for name in cells]
     missing = [name for name in REQUIRED if name not in names]
     unknown = [name for name in names if name not in COLUMNS]
     takes = f"It takes {','.join(REQUIRED)} and, as you like, {','.join(OPTIONAL)}."
@@ -101,46 +101,121 @@ def _rows(reader: Any, done: OfferImport) -> Iterator[tuple[int, list[str]]]:
         done.errors.append((reader.line_num, f"from here on this is no CSV: {error}"))
 
 
-def _row(header: list[str], cells: list[str]) -> dict[str, str]:
-    if len(cells) > len(header):
-        raise UnusableRow(f"it has {len(cells)} cells under {len(header)} columns")
-    if any("\0" in cell or "\ufffd" in cell for cell in cells):
-        raise UnusableRow("it is not UTF-8 text")
-    return dict(zip(header, (cell.strip() for cell in cells), strict=False))
+def _readable(header: Sequence[str], rows: Iterable[tuple[int, list[str]]], done: OfferImport) -> Iterator[Row]:
+    for number, cells in rows:
+        try:
+            yield number, read_row(header, cells)
+        except UnusableRow as error:
+            done.errors.append((number, str(error)))
 
 
-def _apply(account: Account, row: dict[str, str], book: Book) -> tuple[Offer, str]:
-    """Bring one offer to what the row says; returns it and the name of the count that it belongs to."""
+# --- the verb --------------------------------------------------------------------------------------------------------
+
+
+def apply_rows(
+    *, account: Account, rows: Iterable[Row], is_trial: bool = False, is_pushed: bool = False
+) -> Iterator[Outcome]:
+    """Bring an account's offers to what rows (number, cells by column) say; yields what became of each, in order.
+
+    A trial writes and locks nothing, and says what would become of them. `is_pushed` asks for changed offers to be pushed,
+    in the transaction that changes them. Some hundred rows are one transaction; one that can't be written is refused alone.
+    Safe to repeat.
+    """
+    remaining = iter(rows)
+    foreseen, book = Known(account) if is_trial else None, Book()
+    while chunk := list(islice(remaining, AT_ONCE)):
+        if foreseen is not None:
+            foreseen.look_up([row for _, row in chunk])
+            yield from [_outcome(foreseen, book, number, row) for number, row in chunk]
+        else:
+            yield from _written(account, book, chunk, is_pushed=is_pushed)
+
+
+def _written(account: Account, book: Book, chunk: Sequence[Row], *, is_pushed: bool) -> list[Outcome]:
     try:
-        product = products.by_sku(row.get("sku", ""))
-    except products.UnknownSku as error:
-        raise UnusableRow(str(error)) from error
-    offer = _find(account, product, row) or Offer(account=account)
-    is_new = offer.pk is None
-    values = {"product": product, **_values(row)}
+        with transaction.atomic():
+            known = Known(account, is_locked=True)
+            known.look_up([row for _, row in chunk])
+            outcomes = [_outcome(known, book, number, row) for number, row in chunk]
+            _write(outcomes, is_pushed=is_pushed)
+    except DatabaseError:
+        if len(chunk) > 1:  # one of them is bad: each by itself, then
+            return [outcome for one in chunk for outcome in _written(account, book, [one], is_pushed=is_pushed)]
+        return [
+            Outcome(chunk[0][0], "refused", reason="the database refused it; another change may have come before it")
+        ]
+    return outcomes
+
+
+def _write(outcomes: Sequence[Outcome], *, is_pushed: bool) -> None:
+    created = _unique(outcome.offer for outcome in outcomes if outcome.word == "created")
+    changed = [
+        offer for offer in _unique(row.offer for row in outcomes if row.word == "changed") if not offer._state.adding
+    ]
+    written = {
+        "product" if name == "sku" else name for row in outcomes if row.word == "changed" for name in row.changes
+    }
+    new = {id(offer): NewPrice(offer.price, offer.currency) for offer in (*created, *changed)}
+    for offer in created:
+        offer.price = None
+    Offer.objects.bulk_create(created)
+    if columns := sorted(written - PRICE):
+        Offer.objects.bulk_update(changed, columns, batch_size=100)
+    repriced = changed if PRICE & written else []
+    prices = {offer.pk: new[id(offer)] for offer in (*created, *repriced)}
+    pricing.set_price(prices, reason="Imported from a file")
+    for offer in created:
+        offer.price = new[id(offer)].amount
+    if is_pushed:
+        publishing.request(Offer.objects.filter(pk__in=[offer.pk for offer in (*created, *changed)]))
+
+
+def _unique(offers: Iterable[Offer | None]) -> list[Offer]:
+    return list({id(offer): offer for offer in offers if offer is not None}.values())
+
+
+def _outcome(known: Known, book: Book, number: int, row: Mapping[str, str]) -> Outcome:
+    try:
+        offer, changes = _apply(known, book, row)
+    except UnusableRow as error:
+        return Outcome(number, "refused", reason=str(error))
+    is_new = offer._state.adding and known.is_first(offer)
+    known.note(offer)
+    word = "created" if is_new else "changed" if changes else "unchanged"
+    return Outcome(number, word, offer, changes=changes)
+
+
+def _apply(known: Known, book: Book, row: Mapping[str, str]) -> tuple[Offer, dict[str, tuple[str, str]]]:
+    """Bring one offer to what the row says, in memory; returns it and what that changes. A refused row changes nothing."""
+    named = known.by_id(row.get("id", ""), row.get("external_id", ""))
+    product = _product(known, row.get("sku", ""), named)
+    offer = named or known.find(product, row) or Offer(account=known.account)
+    values = {"product": product, **cleaned(offer, row)}
     theirs = values.get("external_product_id", offer.external_product_id)
     if offer.external_id and offer.external_product_id not in ("", theirs):
         raise UnusableRow(
             f"offer {offer.external_id} is for product {offer.external_product_id}, which can't be changed"
         )
+    is_new = offer._state.adding and not known.has(offer)
     for name in REQUIRED[1:]:
         if is_new and values.get(name) in (None, ""):
             raise UnusableRow(f"{name} is empty, and the offer is new")
-    changed = [name for name, value in values.items() if getattr(offer, name) != value]
-    for name in changed:
-        setattr(offer, name, values[name])
-    if DECIDES & set(changed):
-        _check(offer, book)
-    new = NewPrice(offer.price, offer.currency)
-    if is_new:
-        offer.price = None
-        offer.save()
-    elif changed:
-        offer.save(update_fields=[name for name in changed if name not in PRICE])
-    if is_new or PRICE & set(changed):
-        pricing.set_price({offer.pk: new}, reason="Imported from a CSV")
-        offer.price = new.amount
-    return offer, "created" if is_new else "changed" if changed else "unchanged"
+    changes, had = {}, {}
+    for name, value in values.items():
+        if getattr(offer, name) == value:
+            continue
+        column = "sku" if name == "product" else name
+        before, had[name] = cell(offer, column), getattr(offer, name)
+        setattr(offer, name, value)
+        changes[column] = (before, cell(offer, column))
+    try:
+        if DECIDES & changes.keys():
+            _check(offer, book)
+    except UnusableRow:
+        for name, value in had.items():
+            setattr(offer, name, value)
+        raise
+    return offer, changes
 
 
 def _check(offer: Offer, book: Book) -> None:
@@ -152,50 +227,18 @@ def _check(offer: Offer, book: Book) -> None:
         raise UnusableRow(f"price: {refusal}") from refusal
 
 
-def _find(account: Account, product: Product, row: dict[str, str]) -> Offer | None:
-    """Find the row's offer by its id, else as the account's only offer of the product for the marketplace's product."""
-    external_id = row.get("external_id", "")
-    offers = Offer.objects.select_for_update().filter(account=account)
-    if external_id and (offer := offers.filter(external_id=external_id).first()):
-        return offer
-    alike = offers.filter(product=product, external_product_id=row.get("external_product_id", ""))
-    if external_id:  # one that has another id is another offer
-        alike = alike.filter(external_id="")
-    found = list(alike[:2])
-    if len(found) > 1:
-        raise UnusableRow("more than one offer has this SKU and product id; name one by its external_id")
-    return found[0] if found else None
-
-
-def _values(row: dict[str, str]) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name in ("external_product_id", "external_id", *PLAIN):
-        text = row.get(name)
-        if text is None or (text == "" and name != "quantity"):
-            continue
-        values[name] = _clean(name, text)
-    if row.get("attributes"):
-        values["attributes"] = _attributes(row["attributes"])
-    return values
-
-
-def _clean(name: str, text: str) -> Any:
-    if name == "currency":
-        text = text.upper()
-        if len(text) != 3 or not text.isascii() or not text.isalpha():
-            raise UnusableRow("currency: three letters, such as EUR")
-    column: Any = Offer._meta.get_field(name)
+def _product(known: Known, sku: str, named: Offer | None) -> Product:
+    if named is not None and named.product is not None and cell(named, "sku") == sku:
+        return named.product
+    if sku in known.products:
+        return known.products[sku]
     try:
-        return column.clean(text or None, None)
-    except ValidationError as error:
-        raise UnusableRow(f"{name}: {' '.join(error.messages)}") from error
+        return products.by_sku(sku)
+    except products.UnknownSku as error:
+        raise UnusableRow(str(error)) from error
 
 
-def _attributes(text: str) -> dict[str, Any]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise UnusableRow("attributes: no JSON") from error
-    if not isinstance(value, dict):
-        raise UnusableRow('attributes: a JSON object, such as {"region": "EU"}')
-    return value
+__all__ = [
+    "COLUMNS", "OPTIONAL", "REQUIRED", "OfferImport", "Outcome", "UnusableHeader", "UnusableRow", "apply_rows",
+    "check_header", "import_offers",
+]  # fmt: skip

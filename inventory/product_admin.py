@@ -10,15 +10,16 @@ from django.http import HttpRequest, HttpResponse
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
+    DropdownFilter,
     RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
 from unfold.decorators import display
 
 from backoffice.admin import BaseAdmin, EvidenceAdmin, EvidenceInline, age, answer, badge, link, price, short
-from inventory import goods, stock
+from inventory import cover, goods, stock
 from inventory.forms import CorrectForm, ReceiveForm
-from inventory.models import Batch, Code, Hold, Level, Movement, Offer, Product, Supplier
+from inventory.models import Batch, Code, Hold, Level, Movement, Offer, Product, StockSettings, Supplier
 from inventory.pause_admin import Pausable
 
 MOVEMENTS = {
@@ -42,21 +43,35 @@ class OfferInline(EvidenceInline):
         return link("admin:inventory_offer_change", str(offer), offer.pk)
 
 
+class LowFilter(DropdownFilter):
+    title = "stock"
+    parameter_name = "low"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Low")]
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        return queryset.filter(cover__is_low=True) if self.value() else queryset
+
+
 @admin.register(Product)
 class ProductAdmin(Pausable):
-    list_display = ("sku", "name", badge("kind", {"counted": "info"}), "available", age("created_at"))
-    list_filter = (("kind", ChoicesDropdownFilter),)
+    list_display = (
+        "sku", "name", badge("kind", {"counted": "info"}), "available", "lasts", "is_low", age("created_at"),
+    )  # fmt: skip
+    list_filter = (("kind", ChoicesDropdownFilter), LowFilter)
+    list_select_related = ("cover",)
     search_fields = ("sku__startswith", "name__startswith")
     search_help_text = "Beginning of the SKU or the name"
-    readonly_fields = ("units", "movements", "sale")
+    readonly_fields = ("units", "movements", "sale", "cover_words")
     inlines = (OfferInline,)
     actions: Sequence[str] = ("receive", "correct", "pause_sales", "resume_sales")
     buttons: Sequence[str] = ("receive", "correct")
     page_only: Sequence[str] = ("receive", "correct")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
-        shown = ("sku", "name", "kind", "min_margin")
-        return (*shown, "sale", "units", *(("movements",) if obj.is_counted else ())) if obj else shown
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+        shown = ("sku", "name", "kind", "min_margin", ("low_at", "low_days"))
+        return (*shown, "sale", "units", "cover_words", *(("movements",) if obj.is_counted else ())) if obj else shown
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
         return self.inlines if obj else ()
@@ -76,6 +91,18 @@ class ProductAdmin(Pausable):
     @display(ordering="available")
     def available(self, product: Any) -> int:
         return int(product.available)
+
+    @display(description="days of cover", ordering=F("cover__days").asc(nulls_last=True))
+    def lasts(self, product: Any) -> Any:
+        return product.cover.days if hasattr(product, "cover") else None
+
+    @display(description="low", boolean=True, ordering="cover__is_low")
+    def is_low(self, product: Any) -> bool | None:
+        return False if hasattr(product, "cover") and product.cover.is_low else None  # a red mark, or none
+
+    @display(description="days of cover")
+    def cover_words(self, product: Product) -> str:
+        return cover.words(product)
 
     @display(description="stock")
     def units(self, product: Product) -> str:
@@ -192,3 +219,21 @@ class MovementAdmin(EvidenceAdmin):
     list_select_related = ("product", "supplier")
     ordering = ("-at",)
     fields = ("product", "kind", "on_hand", "held", "reference", "supplier", "cost", "currency", "note", "by", "at")
+
+
+@admin.register(StockSettings)
+class StockSettingsAdmin(BaseAdmin):
+    """One row, for every product that says nothing else."""
+
+    list_display = ("__str__", "low_at", "low_days", "sales_days", "reveals_an_hour")
+    fields = (("low_at", "low_days"), "sales_days", "reveals_an_hour")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        StockSettings.current()  # it is made when it is first looked for
+        return super().changelist_view(request, extra_context)

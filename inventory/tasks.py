@@ -7,7 +7,18 @@ from datetime import timedelta
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import bulk_publishing, buying, feeds, pricing, publishing, repricing, stock, upload_steps, uploads
+from inventory import (
+    bulk_publishing,
+    buying,
+    feeds,
+    pricing,
+    publishing,
+    repricing,
+    stock,
+    upload_steps,
+    uploads,
+    watching,
+)
 from inventory.models import CompetitorWatch, Feed, Offer, Purchase, StockChange, Upload
 from marketplaces import outgoing
 from marketplaces.exceptions import BudgetSpent, MarketplaceError, TemporaryError
@@ -63,6 +74,10 @@ def simulate_price(pk: int, tries: int = 0) -> None:
             queue.enqueue_at(timezone.now() + pause, pricing.TASK, pk, counted)
     except MarketplaceError as error:
         log.warning("Offer %s: its price could not be simulated: %s", pk, error)
+
+
+def watch() -> None:
+    watching.look(timezone.now())
 
 
 def sweep() -> None:

@@ -3,7 +3,6 @@
 One method call is one request: nothing is repeated here, for only the caller knows whether it may be.
 """
 
-import ipaddress
 import json
 import os
 import threading
@@ -21,6 +20,7 @@ from django.utils import timezone
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.filepost import encode_multipart_formdata as encode_multipart
 
+from backoffice.addresses import unsafe_address as unsafe_address
 from marketplaces.exceptions import BudgetSpent, ConfigurationError, TemporaryError, UnknownOutcome
 from marketplaces.masking import MASK, mask_json, scrub, secret_values
 from marketplaces.types import Answer, CallRecord, FileToSend, Urgency
@@ -68,27 +68,6 @@ def session() -> requests.Session:
             made.mount(prefix, adapter)
         _local.pid, _local.session = os.getpid(), made
     return _local.session  # type: ignore[no-any-return]
-
-
-def unsafe_address(url: str, *, allow_local: bool) -> str:
-    """Say why we do not talk to `url`; an empty text when we do."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname:
-        return "it is no http(s) address"
-    if parts.username or parts.password:
-        return "credentials do not belong into an address"
-    if allow_local:
-        return ""
-    if parts.scheme != "https":
-        return "only https is safe for credentials"
-    host = parts.hostname.lower()
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
-        return "it names this machine or its own network"
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return ""
-    return "" if address.is_global else "it is a private or reserved address"
 
 
 class Budget(Protocol):

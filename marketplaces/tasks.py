@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from marketplaces import events, jobs, outgoing, pump as turns, recovery
+from marketplaces import events, jobs, outgoing, pump as turns, recovery, watching
 from marketplaces.models import ApiCall, Job, WebhookEvent
 
 CALL_LOG_DAYS = 30
@@ -27,6 +27,10 @@ def pump(kind: str, account_id: str, planned: int = 0) -> None:
 def sweep() -> None:
     outgoing.sweep(WebhookEvent)
     outgoing.sweep(Job)
+
+
+def watch() -> None:
+    watching.look(timezone.now())
 
 
 def prune() -> None:

@@ -17,7 +17,9 @@ from orders import (
     reconcile as reconciliation,
     rereading,
     reservations,
+    sales,
     topups,
+    watching,
 )
 from orders.models import Acceptance, Delivery, OrderReading, PurchaseOrder, Shipment
 
@@ -60,6 +62,14 @@ def plan_reconciliations() -> None:
 
 def ship(pk: int) -> None:
     announcing.step(pk)
+
+
+def count_sales() -> None:
+    sales.refresh(timezone.now())
+
+
+def watch() -> None:
+    watching.look()
 
 
 def sweep() -> None:

@@ -19,11 +19,13 @@ from inventory.models.stock import (
     Batch as Batch,
     Code as Code,
     CodeReveal as CodeReveal,
+    Cover as Cover,
     Hold as Hold,
     Level as Level,
     Movement as Movement,
     Product as Product,
     StockChange as StockChange,
+    StockSettings as StockSettings,
     Supplier as Supplier,
     code_binding as code_binding,
 )

@@ -123,6 +123,10 @@ class Offer(Outgoing):
             ),
             models.Index(fields=["state", "account"]),
         ]
+        permissions = [
+            ("import_offer", "Can import offers from a file"),
+            ("export_offer", "Can export offers as a file"),
+        ]
 
     @classmethod
     def per_batch(cls, account: Account) -> int:
@@ -214,6 +218,7 @@ class Upload(Outgoing):
                 name="upload_to_check",
                 condition=Q(state="done", status__in=["there", "reserved"]),
             ),
+            models.Index(fields=["sold_at"], name="upload_sold", condition=Q(status="sold")),
             models.Index(fields=["offer", "status"]),
             models.Index(fields=["state", "-created_at"]),
         ]

@@ -37,6 +37,16 @@ class Product(models.Model):
         validators=[MinValueValidator(Decimal(-99)), MaxValueValidator(Decimal(10_000))],
         help_text=f"{MARGIN_HELP} Empty: the account's.",
     )  # fmt: skip
+    low_at = models.PositiveIntegerField(
+        "low at units",
+        null=True,
+        blank=True,
+        help_text="With so many units left or fewer it is low. Empty: as for all.",
+    )
+    low_days = models.PositiveIntegerField(
+        "low at days", null=True, blank=True,
+        help_text="When what is left lasts for fewer days it is low. Empty: as for all; 0: never for that reason.",
+    )  # fmt: skip
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -282,3 +292,55 @@ class Movement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {abs(self.on_hand or self.held)} × {self.product}"
+
+
+class StockSettings(models.Model):
+    """When stock counts as low, for every product that says nothing else; one row."""
+
+    low_at = models.PositiveIntegerField(
+        "low at units",
+        null=True,
+        blank=True,
+        help_text="With so many units left or fewer a product is low. Empty: never.",
+    )
+    low_days = models.PositiveIntegerField(
+        "low at days", default=3, help_text="When what is left lasts for fewer days a product is low. 0: never."
+    )
+    sales_days = models.PositiveIntegerField(
+        "days of sales", default=14, validators=[MinValueValidator(1), MaxValueValidator(365)],
+        help_text="How many days of sales say how long stock lasts.",
+    )  # fmt: skip
+    reveals_an_hour = models.PositiveIntegerField(
+        default=20, help_text="When one user sees more codes than this within an hour there is an alert. 0: never."
+    )
+
+    class Meta:
+        verbose_name = verbose_name_plural = "stock warnings"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_row_of_stock_settings")]
+
+    def __str__(self) -> str:
+        return "Stock warnings"
+
+    @classmethod
+    def current(cls) -> "StockSettings":
+        found, _ = cls.objects.get_or_create(pk=1)
+        return found
+
+
+class Cover(models.Model):
+    """How long a product's stock lasts, as counted a few minutes ago; see inventory.cover."""
+
+    product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="cover")
+    sold = models.PositiveIntegerField(default=0, help_text="Units, in the days that count.")
+    left = models.PositiveIntegerField(default=0, help_text="Units that can be sold.")
+    days = models.DecimalField("days of cover", max_digits=8, decimal_places=1, null=True, help_text="Empty: no sales.")
+    is_low = models.BooleanField("low", default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["days"]),
+            models.Index(fields=["product"], name="cover_low", condition=Q(is_low=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.left} left, {self.sold} sold"

@@ -241,6 +241,9 @@ class Delivery(Outgoing):
             waiting_index("delivery_waiting"),
             models.Index(fields=["state", "-requested_at"]),
             models.Index(fields=["-requested_at"]),
+            models.Index(
+                fields=["report_sent_at"], name="delivery_reported", condition=Q(report_sent_at__isnull=False)
+            ),
             models.Index(fields=["erase_at"], name="delivery_to_erase", condition=Q(erase_at__isnull=False)),
         ]
 
@@ -265,6 +268,7 @@ class DeliveryItem(models.Model):
 
     class Meta:
         verbose_name = "item"
+        indexes = [models.Index(fields=["sent_at"], name="item_sent", condition=Q(sent_at__isnull=False))]
         constraints = [
             models.UniqueConstraint(
                 fields=["code"], condition=Q(withdrawn_at=None, returned_at=None), name="a_code_is_delivered_once"

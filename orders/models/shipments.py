@@ -78,6 +78,7 @@ class Shipment(Outgoing):
             models.Index(fields=["-created_at"]),
             models.Index(fields=["state", "-created_at"]),
             models.Index(fields=["status", "-created_at"]),
+            models.Index(fields=["announced_at"], name="shipment_announced", condition=Q(deleted_at=None)),
             models.Index(fields=["created_at"], name="shipment_to_erase", condition=Q(contact__isnull=False)),
             models.Index(
                 fields=["account", "external_order_id"], name="shipment_without_order", condition=Q(order=None)

@@ -22,7 +22,7 @@ NOBODY_EDITS = (
     "inventory.Code", "inventory.CodeReveal", "inventory.Hold", "inventory.Upload", "marketplaces.ApiCall",
     "marketplaces.CatalogueProduct", "marketplaces.WebhookEvent", "orders.Delivery", "orders.Order", "orders.OrderEvent",
     "orders.OrderReading", "orders.Poll", "orders.PurchaseOrder", "orders.Reservation", "django_q.OrmQ",
-    "django_q.Schedule", "django_q.Success", "django_q.Failure",
+    "django_q.Schedule", "django_q.Success", "django_q.Failure", "backoffice.Alert", "backoffice.AlertMessage",
 )  # fmt: skip
 
 # What whoever may deliver, or see contacts, has to read on one page.
@@ -124,6 +124,7 @@ def test_a_long_list_takes_as_many_queries_as_a_short_one(model, db, admin_clien
     for rows in (range(1), range(1, 20)):
         for number in rows:
             world.order_row(number, world.product_row(number, account))
+            world.alert_rows(number)
             fill_queue(number)
             User.objects.create_user(f"user-{number}")
             if number:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from backoffice.models import Run, RunItem
+from backoffice.models import Alert, AlertMessage, AlertRule, Run, RunItem
 from inventory.models import (
     Batch,
     Code,
@@ -30,6 +30,7 @@ from inventory.models import (
     Recall,
     RecalledCode,
     Reconciliation,
+    StockSettings,
     Supplier,
     Upload,
     code_binding,
@@ -219,6 +220,20 @@ def difference_rows(number: int, offer: Offer) -> None:
     Reconciliation.objects.get_or_create(account=offer.account, defaults={"next_at": timezone.now()})
 
 
+def alert_rows(number: int) -> None:
+    """An open alert, a rule, and a message about it that is on its way."""
+    alert = Alert.objects.create(
+        kind="low_stock", subject=f"GAME-{number}", text="2 units left.", told_at=timezone.now()
+    )
+    rule = AlertRule.objects.create(
+        name=f"rule {number}", addresses=[f"stock-{number}@example.com"],
+        webhook_url=f"https://alerts.example.com/{CREDENTIAL}", webhook_secret=WEBHOOK_SECRET,
+    )  # fmt: skip
+    message = AlertMessage.objects.create(rule=rule, channel="webhook", bundle="low_stock", state="done")
+    message.alerts.add(alert)
+    StockSettings.current()
+
+
 def fill(rows: int = 3) -> Account:
     """Make an account with `rows` rows of everything."""
     main = account()
@@ -226,4 +241,6 @@ def fill(rows: int = 3) -> Account:
         offer = product_row(number, main)
         order_row(number, offer)
         difference_rows(number, offer)
+        order_row(number, product_row(number, main))
+        alert_rows(number)
     return main

@@ -1,6 +1,5 @@
 """Offers as CSV, in the columns that import_offers reads."""
 
-import json
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ from backoffice import csvio
 from backoffice.commands import Unusable
 from inventory import offers, products
 from inventory.models import Offer
+from inventory.offer_rows import cell
 from marketplaces import accounts
 
 STATE = (
@@ -46,9 +46,4 @@ class Command(BaseCommand):
 
 def _cells(offer: Offer, header: tuple[str, ...]) -> Iterator[object]:
     for name in header:
-        if name == "sku":
-            yield offer.product
-        elif name == "attributes":
-            yield json.dumps(offer.attributes) if offer.attributes else ""
-        else:
-            yield getattr(offer, name)
+        yield cell(offer, name) if name in offers.COLUMNS else getattr(offer, name)
