@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('inventory', '0006_cover'),
+        ('inventory', '0009_cover'),
         ('marketplaces', '0003_shelves'),
         ('orders', '0005_shipments'),
     ]
