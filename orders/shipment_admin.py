@@ -84,7 +84,8 @@ def page_context(request: HttpRequest, order: Order) -> dict[str, Any]:
     if not parcels and not order.needs_shipping:
         return {}
     table = {"headers": ["parcel", "status", "work", "units", "carrier", "tracking number", "problem"], "rows": parcels}
-    problem = shipping.cannot_ship(order)
+    unread = "Only its row in a list is known yet: the order is being read." if order.is_summary else ""
+    problem = unread or shipping.cannot_ship(order)
     is_open = any(shipping.remaining(order).values())
     may_ship = request.user.has_perm("orders.ship_order")
     form = ShipForm(None, order=order) if may_ship and is_open and not problem else None

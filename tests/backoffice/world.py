@@ -18,6 +18,7 @@ from inventory.models import (
     Difference,
     ExchangeRate,
     Fee,
+    Feed,
     Hold,
     Movement,
     Offer,
@@ -200,6 +201,7 @@ def shelf_rows(number: int, order: Order, offer: Offer, item: DeliveryItem) -> N
     RunItem.objects.create(run=run, target=str(offer.pk), state="failed", text="It has no price yet.")
     Movement.objects.create(product=offer.product, kind="received", on_hand=5, reference=f"INV-{number}", by="keeper")
     QuantityRule.objects.create(offer=offer, buffer=1)
+    Feed.objects.create(account=order.account, external_id=f"feed-{number}", size=1, by="boss", state="done")
     Pause.objects.create(level="offer", offer=offer, scope=f"offer {offer.pk}", by="boss", reason="Stolen keys")
     recall = Recall.objects.create(reason="Stolen keys", by="boss")
     RecalledCode.objects.create(recall=recall, code=item.code, was="sent")
