@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
+from backoffice.models import Run
 from orders import roles
 from orders.models import Role
 from tests.backoffice import world
@@ -152,6 +153,23 @@ def test_an_auditor_is_offered_no_action(full, rf):
     }
 
     assert offered == set()
+
+
+def test_who_views_all_runs_stops_only_their_own(db):
+    boss, viewer = world.staff("boss"), world.staff("viewer", "backoffice.view_run")
+    theirs, own = (
+        Run.objects.create(kind="inventory.offer_runs.Push", title="Push", by=user, token=user.username, total=1)
+        for user in (boss, viewer)
+    )
+    client = Client()
+    client.force_login(viewer)
+    for run in (theirs, own):
+        assert client.get(address(Run, "change", run.pk)).status_code == 200
+        client.post(address(Run, "changelist"), {"action": "cancel", "_selected_action": run.pk, "_from_page": run.pk})
+
+    theirs.refresh_from_db()
+    own.refresh_from_db()
+    assert (theirs.cancelled_at, own.cancelled_by) == (None, "viewer")
 
 
 def test_every_name_in_the_table_is_a_permission(db):
