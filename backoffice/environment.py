@@ -4,6 +4,7 @@ import base64
 import binascii
 import ipaddress
 import os
+import re
 import secrets
 import warnings
 import zoneinfo
@@ -59,6 +60,14 @@ def one_of(env: environ.Env, name: str, choices: tuple[str, ...]) -> str:
 def words(env: environ.Env, name: str, default: str) -> list[str]:
     """A comma-separated list; blanks around and empty entries are dropped."""
     return [word.strip() for word in env.str(name, default=default).split(",") if word.strip()]
+
+
+def header(env: environ.Env, name: str) -> str:
+    """The name of an HTTP header as WSGI spells it, such as HTTP_X_REAL_IP; empty where none is named."""
+    value = str(env.str(name, default=""))
+    if value and not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]*", value):
+        raise refused(name, "the name of a header, such as X-Real-IP, or nothing")
+    return f"HTTP_{value.upper().replace('-', '_')}" if value else ""
 
 
 def base_url(env: environ.Env, name: str, default: str) -> str:

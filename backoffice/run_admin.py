@@ -119,9 +119,9 @@ class RunAdmin(EvidenceAdmin):
     change_form_before_template = "admin/runs/progress.html"
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        """One's own runs; all of them for who may change runs."""
-        mine: QuerySet[Any] = super().get_queryset(request)
-        return mine if request.user.has_perm("backoffice.change_run") else mine.filter(by=request.user.pk)
+        """One's own runs; all of them for who may view or change runs."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows if _sees_all(request) else rows.filter(by=request.user.pk)
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return _may_look(request)
@@ -130,8 +130,8 @@ class RunAdmin(EvidenceAdmin):
         return _may_look(request)
 
     def has_own_permission(self, request: HttpRequest) -> bool:
-        """Whoever sees a run may stop it: it is their own, or they may change all."""
-        return True
+        """Whether any run is theirs to stop: one of their own, or all."""
+        return _changes_all(request) or Run.objects.filter(by=request.user.pk).exists()
 
     @display(description="progress")  # type: ignore[untyped-decorator]
     def progress(self, run: Run) -> str:
@@ -140,6 +140,8 @@ class RunAdmin(EvidenceAdmin):
         return "being stopped" if run.cancelled_at else "under way"
 
     def get_buttons(self, request: HttpRequest, row: Run) -> Sequence[str]:
+        if row.by_id != request.user.pk and not _changes_all(request):
+            return ()
         if row.ended_at is None:
             return () if row.cancelled_at else ("cancel",)
         return ("retry",) if runs.tally(row)["failed"] else ()
@@ -174,7 +176,7 @@ class RunAdmin(EvidenceAdmin):
 
     @admin.action(description="Stop", permissions=["own"])
     def cancel(self, request: HttpRequest, queryset: "QuerySet[Run]") -> None:
-        for run in queryset:
+        for run in _theirs(request, queryset):
             if runs.cancel(run, by=request.user.get_username()):
                 self.message_user(
                     request, "The run stops before its next row; what is under way goes on.", messages.SUCCESS
@@ -182,12 +184,25 @@ class RunAdmin(EvidenceAdmin):
 
     @admin.action(description="Retry the failed", permissions=["own"])
     def retry(self, request: HttpRequest, queryset: "QuerySet[Run]") -> None:
-        count = sum(runs.retry(run) for run in queryset)
+        count = sum(runs.retry(run) for run in _theirs(request, queryset))
         self.message_user(request, f"{count} rows are tried once more.", messages.SUCCESS)
 
 
+def _changes_all(request: HttpRequest) -> bool:
+    return bool(request.user.has_perm("backoffice.change_run"))
+
+
+def _sees_all(request: HttpRequest) -> bool:
+    return _changes_all(request) or bool(request.user.has_perm("backoffice.view_run"))
+
+
+def _theirs(request: HttpRequest, queryset: "QuerySet[Run]") -> "QuerySet[Run]":
+    """The runs that this user may stop and repeat: their own, or all."""
+    return queryset if _changes_all(request) else queryset.filter(by=request.user.pk)
+
+
 def _may_look(request: HttpRequest) -> bool:
-    """Who started a run may follow it; who may view runs sees the pages all the same. Whose are shown is another matter."""
+    """Who started a run may follow it; who may view runs sees the pages all the same. Others see their own."""
     known = vars(request)  # it is asked several times a page
     if "may_look_at_runs" not in known:
         user = request.user
@@ -224,5 +239,5 @@ class RunItemAdmin(EvidenceAdmin):
         return bool(request.user.has_perm("backoffice.view_runitem"))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        mine: QuerySet[Any] = super().get_queryset(request)
-        return mine if request.user.has_perm("backoffice.change_run") else mine.filter(run__by=request.user.pk)
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows if _sees_all(request) else rows.filter(run__by=request.user.pk)

@@ -1,8 +1,10 @@
 """All settings, from the environment or `.env` alone. A bad value stops the start and names its variable."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import environ
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 
 from backoffice import environment as read, logs, theme
 
@@ -95,6 +97,8 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django_q",
     "import_export",
+    "axes",
+    "csp",
     "backoffice",
     "marketplaces",
     "inventory",
@@ -103,6 +107,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.gzip.GZipMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -111,6 +116,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "backoffice.middleware.TellOfRuns",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "backoffice.urls"
 WSGI_APPLICATION = "backoffice.wsgi.application"
@@ -174,7 +180,43 @@ if ON_HTTPS:  # TLS ends at the proxy in front of us, which must set this header
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 60 * 60  # a working day
+
+# What our pages may load and where they may send. The admin's look has no script inside its pages, so none is allowed; its
+# Alpine makes functions of attributes (unsafe-eval), and styles stand in attributes. Who knocks at the door needs no policy.
+CONTENT_SECURITY_POLICY = {
+    "EXCLUDE_URL_PREFIXES": ["/hooks/"],
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, UNSAFE_EVAL],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
+
+# --- login: ten failures of a name from an address close it to both for a quarter of an hour ---------------------
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+# The header, as WSGI spells it, into which a proxy of ours writes who it speaks for; empty: who is connected to us.
+CLIENT_ADDRESS_HEADER = read.header(env, "CLIENT_ADDRESS_HEADER")
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # else a script could keep somebody out for ever
+AXES_CLIENT_IP_CALLABLE = "backoffice.login.client_address"
+AXES_CLIENT_STR_CALLABLE = "backoffice.login.name_for_logs"
+AXES_LOCKOUT_CALLABLE = "backoffice.login.locked_out"
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 # --- queue ---------------------------------------------------------------------------------------------------
 
@@ -277,6 +319,7 @@ LOGGING = {
     "filters": {"without_request": {"()": "backoffice.logs.WithoutRequest"}},
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
+        "axes": {"level": "WARNING"},
         "django.request": {"level": "ERROR", "filters": ["without_request"]},
     },
 }

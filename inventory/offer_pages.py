@@ -41,7 +41,7 @@ class OfferThere(BaseAdmin):
     def has_delete_there_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("inventory.delete_offer"))
 
-    @admin.action(description="Competitors", permissions=["view"])
+    @admin.action(description="Competitors", permissions=["change"])
     def competitors(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:
         offer = self._the_one(request, queryset, "competitors")
         if offer is None:
@@ -64,7 +64,7 @@ class OfferThere(BaseAdmin):
         headers = ["Seller", "Rating", "Price", "Against ours"]
         return self._page(request, offer, "Competitors", facts=facts, problem=problem, headers=headers, rows=rows)
 
-    @admin.action(description="Codes there", permissions=["view"])
+    @admin.action(description="Codes there", permissions=["change"])
     def codes_there(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:
         offer = self._the_one(request, queryset, "codes_there")
         if offer is None:

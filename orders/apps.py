@@ -1,6 +1,8 @@
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps as installed
+from django.apps.registry import Apps
+from django.db.models.signals import post_migrate
 
 
 class OrdersConfig(AppConfig):
@@ -10,6 +12,8 @@ class OrdersConfig(AppConfig):
     def ready(self) -> None:
         from inventory.signals import codes_recalled, stock_changed
 
+        # Of the last app: by now every app's permissions are there.
+        post_migrate.connect(write_groups, sender=self)
         stock_changed.connect(wake_short_deliveries, dispatch_uid="orders.wake_short_deliveries")
         codes_recalled.connect(exchange_recalled_codes, dispatch_uid="orders.exchange_recalled_codes")
 
@@ -24,3 +28,9 @@ def exchange_recalled_codes(**facts: Any) -> None:
     from orders import recall
 
     recall.codes_recalled(**facts)
+
+
+def write_groups(using: str, apps: Apps = installed, **kwargs: object) -> None:
+    from orders import roles
+
+    roles.write_groups(using=using, apps=apps)

@@ -49,7 +49,7 @@ class PurchaseOrderAdmin(EvidenceAdmin):
         return [*((name, {"fields": names}) for name, names in sets), sent]
 
     def has_read_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("orders.view_purchaseorder"))
+        return bool(request.user.has_perm("orders.change_purchaseorder"))
 
     @display(description="to accept it")
     def accepting(self, row: PurchaseOrder) -> str:

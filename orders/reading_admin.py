@@ -25,7 +25,7 @@ class OrderReadingAdmin(EvidenceAdmin):
     buttons = ("read_again",)
 
     def has_read_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("orders.view_orderreading"))
+        return bool(request.user.has_perm("orders.change_orderreading"))
 
     @admin.action(description="Read again", permissions=["read"])
     def read_again(self, request: HttpRequest, queryset: "QuerySet[OrderReading]") -> None:

@@ -26,8 +26,10 @@ os.environ |= {
     "METRICS_ALLOW": "127.0.0.0/8,::1",
     "METRICS_TOKEN": "",
     "Q_WORKERS": "4",
+    "CLIENT_ADDRESS_HEADER": "",
 }
 
 from backoffice.settings import *  # noqa: E402, F403  (the environment comes first)
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+AXES_ENABLED = False  # what tests the lock of the login turns it on

@@ -12,4 +12,5 @@ from orders.models.orders import (
 from orders.models.purchase_orders import PurchaseOrder as PurchaseOrder
 from orders.models.readings import Acceptance as Acceptance, OrderReading as OrderReading, Poll as Poll
 from orders.models.remedies import Remedy as Remedy
+from orders.models.roles import Role as Role
 from orders.models.shipments import Shipment as Shipment, ShipmentItem as ShipmentItem

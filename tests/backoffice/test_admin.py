@@ -77,6 +77,13 @@ def page_addresses(model):
     return [*pages, address(model, "change", row.pk)]
 
 
+def test_pages_say_what_they_may_load_and_the_door_says_nothing(admin_client):
+    policy = admin_client.get(reverse("admin:index"))["Content-Security-Policy"].split("; ")
+
+    assert {"script-src 'self' 'unsafe-eval'", "object-src 'none'", "frame-ancestors 'none'"} <= set(policy)
+    assert "Content-Security-Policy" not in admin_client.get("/hooks/nobody/")
+
+
 def test_every_admin_page_stands_on_our_base():
     strays = [model._meta.label for model in MODELS if not isinstance(admin.site._registry[model], BaseAdmin)]
 

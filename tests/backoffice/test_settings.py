@@ -30,6 +30,7 @@ GOOD = {
     "TIME_ZONE": "UTC",
     "EMAIL_URL": "consolemail://",
     "SENTRY_DSN": "",
+    "CLIENT_ADDRESS_HEADER": "",
 }
 BAD = [
     ("DEBUG", "maybe-7f3a"),
@@ -54,6 +55,7 @@ BAD = [
     ("TIME_ZONE", "Mars/7f3a"),
     ("EMAIL_URL", "7f3a://post"),
     ("SENTRY_DSN", "7f3a"),
+    ("CLIENT_ADDRESS_HEADER", "X Real 7f3a"),
 ]
 
 

@@ -27,6 +27,7 @@ PAGES = (
     "", "orders/order/", "orders/order/{order}/change/", "orders/delivery/{delivery}/change/", "inventory/offer/",
     "inventory/code/", "inventory/code/1002/change/", "marketplaces/account/", "marketplaces/account/{account}/change/",
     "marketplaces/account/add/", "marketplaces/webhookevent/", "django_q/schedule/", "auth/user/",
+    "inventory/offer/import/", "inventory/offer/export/",
 )  # fmt: skip
 
 
@@ -83,6 +84,37 @@ def test_no_page_breaks_its_scripts_or_runs_off_the_screen(viewport, shop, open_
 
         assert (address, page.errors) == (address, [])
         assert (address, width <= viewport["width"]) == (address, True)
+
+
+def test_the_login_and_its_closed_page_load_nothing_that_the_policy_forbids(browser, live_server, settings):
+    settings.AXES_ENABLED, settings.AXES_FAILURE_LIMIT = True, 1
+    page = browser.new_page()
+    errors = []
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    response = page.goto(f"{live_server.url}/admin/login/")
+    page.wait_for_function("window.Alpine !== undefined")
+    assert "script-src 'self' 'unsafe-eval';" in response.headers["content-security-policy"]
+    assert errors == []
+
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", "wrong")
+    page.press("#id_password", "Enter")
+    page.get_by_text("failed to sign in too often").wait_for()
+
+    assert [error for error in errors if "Content Security Policy" in error] == []
+
+
+def test_a_script_inside_a_page_does_not_run(shop, open_as):
+    page = open_as()
+    page.goto("orders/order/")
+    page.evaluate("""() => {
+        const script = document.createElement("script");
+        script.textContent = "window.planted = true";
+        document.body.append(script);
+    }""")
+
+    assert page.evaluate("window.planted") is None
+    assert any("Content Security Policy" in error for error in page.errors)
 
 
 def test_somebody_signs_in_and_lands_on_the_front_page(browser, shop, live_server, admin_user):
@@ -145,7 +177,7 @@ def test_sales_are_paused_after_a_reason_was_given(shop, open_as):
     page.get_by_role("button", name="Pause sales").click()
 
     page.get_by_role("button", name="Resume sales").wait_for()
-    assert Pause.objects.get().reason == "Stolen keys"
+    assert Pause.objects.get(account=shop).reason == "Stolen keys"
 
 
 def test_an_account_is_added_by_choosing_its_marketplace_first(shop, open_as):

@@ -4,7 +4,7 @@ import pytest
 
 from inventory import publishing, removal, uploads
 from inventory.models import Code, Offer, Upload
-from marketplaces import outgoing
+from marketplaces import budget, outgoing
 from marketplaces.exceptions import PermanentError
 from marketplaces.models import ApiCall
 from orders.verify import verify
@@ -108,7 +108,7 @@ def test_trouble_is_said_on_the_page(live, offer, admin_client, fault, words):
 def test_a_spent_budget_and_a_switched_off_account_are_said_too(live, offer, admin_client):
     live.account.options["requests_per_minute"] = 1
     live.account.save()
-    while not live.account.take_budget(1, 0):
+    while not budget.take(live.account.pk, per_minute=1, burst=5):
         pass
     assert "budget" in says(act(admin_client, OFFERS, "competitors", offer, _from_page=offer.pk))
 

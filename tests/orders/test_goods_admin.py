@@ -133,7 +133,14 @@ def test_an_acceptance_that_failed_is_among_what_needs_attention(order, admin_cl
 
 def test_what_could_not_be_read_is_taken_up_again(order):
     reading = OrderReading.objects.create(account=order.account, external_id="9", state="needs_attention")
-    act(signed_in(), reverse("admin:orders_orderreading_changelist"), "read_again", reading)
+    readings = reverse("admin:orders_orderreading_changelist")
+    act(signed_in(), readings, "read_again", reading)
+    reading.refresh_from_db()
+    assert reading.state == "needs_attention"  # who may only look
+
+    client = Client()
+    client.force_login(world.staff("reader", *LOOK, "orders.change_orderreading"))
+    act(client, readings, "read_again", reading)
     reading.refresh_from_db()
     assert reading.state == "due"
 
