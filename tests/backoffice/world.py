@@ -243,6 +243,5 @@ def fill(rows: int = 3) -> Account:
         offer = product_row(number, main)
         order_row(number, offer)
         difference_rows(number, offer)
-        order_row(number, product_row(number, main))
         alert_rows(number)
     return main
