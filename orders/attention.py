@@ -61,7 +61,9 @@ NEEDS = (
 WAITING = (
     Delivery, Shipment, Acceptance, OrderReading, PurchaseOrder, WebhookEvent, Job, Offer, Upload, Feed, Purchase,
 )  # fmt: skip
-SHOWN_AS = {Acceptance: "orders.order"}
+# The list that shows each kind.
+WAITS_ON: dict[type[Outgoing], str] = {model: model._meta.label_lower for model in WAITING}
+WAITS_ON[Acceptance] = "orders.order"
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def health(accounts: Iterable[Account], pages: Collection[str]) -> list[Health]:
 
 def _waiting(pages: Collection[str]) -> dict[UUID, list[Waiting]]:
     found: dict[UUID, list[Waiting]] = defaultdict(list)
-    kinds = {str(n): model for n, model in enumerate(WAITING) if SHOWN_AS.get(model, model._meta.label_lower) in pages}
+    kinds = {str(number): model for number, (model, page) in enumerate(WAITS_ON.items()) if page in pages}
     # The words of the index by which the sweep finds them.
     to_do = ~Q(state__in=[Outgoing.State.DONE, Outgoing.State.NEEDS_ATTENTION])
     parts = [

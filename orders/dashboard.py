@@ -27,7 +27,7 @@ from inventory.rates import Rates
 from marketplaces import services
 from marketplaces.models import Account
 from orders import attention, takings
-from orders.attention import NEEDS, SHOWN_AS, WAITING, Health
+from orders.attention import NEEDS, WAITS_ON, Health
 from orders.takings import Profit, Sales
 
 KEPT = 60  # seconds
@@ -37,7 +37,7 @@ SELLERS = 10
 # The lists whose permission decides what is shown.
 PAGES = sorted(
     {need.page for need in NEEDS}
-    | {SHOWN_AS.get(model, model._meta.label_lower) for model in WAITING}
+    | set(WAITS_ON.values())
     | {"inventory.code", "inventory.product", "marketplaces.account"}
 )
 COLOURS = ("600", "300", "800", "400", "200", "950", "500", "700")
@@ -238,9 +238,12 @@ def _stock(pages: Collection[str]) -> list[dict[str, Any]]:
 
 def _lowest() -> dict[str, Any]:
     lasting = Cover.objects.filter(days__isnull=False).order_by("days", "pk")
-    rows = lasting.values_list("product__sku", "days", "left")[:LOWEST]
-    notes = [f"{sku}: {days.normalize():f} days, {left:,} left" for sku, days, left in rows]
-    lines = [f"{rows[0][1].normalize():f} days"] if notes else ["–"]
+    rows = [
+        (sku, f"{(days or Decimal(0)).normalize():f} days", left)
+        for sku, days, left in lasting.values_list("product__sku", "days", "left")[:LOWEST]
+    ]
+    notes = [f"{sku}: {days}, {left:,} left" for sku, days, left in rows]
+    lines = [rows[0][1]] if rows else ["–"]
     return _card("Lowest cover", lines, notes or ["nothing sold lately"], _list("inventory.product", "low=yes"))
 
 

@@ -108,7 +108,7 @@ def profit(since: datetime, accounts: Accounts, rates: Rates) -> Profit:
     return found
 
 
-def _codes_sent(since: datetime, accounts: Accounts) -> Iterable[dict[str, Any]]:
+def _codes_sent(since: datetime, accounts: Accounts) -> Iterable[Any]:
     """The codes handed over, by order line and the currency that they were paid in."""
     same_order = OrderLine.objects.filter(order=OuterRef("delivery__line__order")).order_by()
     units = same_order.values("order").annotate(units=Sum("quantity")).values("units")
