@@ -105,6 +105,10 @@ def _list(page: str, query: str = "") -> str:
     return f"{url}?{query}" if query else url
 
 
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
@@ -144,7 +148,7 @@ def _orders_card(sales: list[Sales], today: date) -> dict[str, Any]:
 def _revenue_card(sales: list[Sales], today: date, rates: Rates) -> dict[str, Any]:
     of_today = [row for row in sales if row.day == today]
     amounts, untold = takings.revenue(of_today), sum(row.untold for row in of_today)
-    notes = [f"{untold:,} orders without an amount are not in it"] if untold else []
+    notes = [f"{_many(untold, 'order')} without an amount not in it"] if untold else []
     if len(amounts) > 1:
         house = _house_currency(sales)
         total = takings.in_one(amounts, house, rates)
@@ -163,7 +167,7 @@ def _house_currency(sales: Iterable[Sales]) -> str:
 
 def _profit_card(profit: Profit) -> dict[str, Any]:
     notes = [
-        text.format(f"{units:,} {'unit' if units == 1 else 'units'}")
+        text.format(_many(units, "unit"))
         for units, text in (
             (profit.without_cost, "Cost unknown for {}"),
             (profit.without_price, "Price unknown for {}"),
@@ -237,7 +241,9 @@ def _stock(pages: Collection[str]) -> list[dict[str, Any]]:
     ):
         left, products = kinds.get(kind, (0, 0))
         if page in pages and (products or kind == Product.Kind.CODES):
-            notes = [f"of {products:,} products, counted every few minutes"] if products else ["nothing counted yet"]
+            notes = (
+                [f"of {_many(products, 'product')}, counted every few minutes"] if products else ["nothing counted yet"]
+            )
             cards.append(_card(title, [f"{left:,}"], notes, _list(page, query)))
     if "inventory.product" in pages:
         cards.append(_lowest())

@@ -77,7 +77,7 @@ def test_two_currencies_stand_side_by_side_and_are_not_added_without_a_rate():
     assert "1 of them" in card(board, "Orders today")["notes"][0]
     revenue = card(board, "Revenue today")
     assert revenue["lines"] == ["7.00 EUR", "15.00 USD"]
-    assert revenue["notes"] == ["1 orders without an amount are not in it"]
+    assert revenue["notes"] == ["1 order without an amount not in it"]
 
 
 def test_with_a_rate_the_sum_is_shown_in_the_currency_of_most_orders():
