@@ -120,6 +120,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
+    # By its name: the page sees everything, and no import runs upwards.
+    "DASHBOARD_CALLBACK": "orders.dashboard.context",
     "COLORS": {
         "primary": {
             "50": "oklch(97% .014 190)",

@@ -1,0 +1,156 @@
+"""What needs a person now, and how each account is doing."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, Min, Model, Q, QuerySet, Value
+
+from backoffice.models import Alert
+from inventory.models import Difference, Feed, Offer, Pause, Purchase, Upload
+from marketplaces.models import Account, Job, Outgoing, WebhookEvent
+from orders.models import Acceptance, Delivery, Order, OrderReading, PurchaseOrder, Remedy, Shipment
+
+
+@dataclass(frozen=True)
+class Need:
+    """Rows that a person has to look at: how one is called and many are, and which list shows them."""
+
+    one: str
+    many: str
+    model: type[Model]
+    rows: Q
+    page: str  # the model whose list it is
+    query: str
+
+
+def _stuck(model: type[Outgoing], page: str = "", query: str = "state__exact=needs_attention") -> Need:
+    one, many = model._meta.verbose_name, model._meta.verbose_name_plural
+    rows = Q(state=Outgoing.State.NEEDS_ATTENTION)
+    return Need(f"{one} needs attention", f"{many} need attention", model, rows, page or model._meta.label_lower, query)
+
+
+NEEDS = (
+    _stuck(Delivery),
+    _stuck(Shipment),
+    _stuck(Acceptance, "orders.order", "attention=needed"),
+    _stuck(OrderReading),
+    _stuck(WebhookEvent),
+    _stuck(Job),
+    _stuck(Offer),
+    _stuck(Upload),
+    _stuck(Feed),
+    _stuck(Purchase),
+    _stuck(PurchaseOrder),
+    Need("disputed order", "disputed orders", Order, Q(is_disputed=True), "orders.order", "attention=disputed"),
+    Need(
+        "remedy to be decided", "remedies to be decided", Remedy, Q(kind=Remedy.Kind.OPEN), "orders.remedy",
+        "kind__exact=open",
+    ),
+    Need(
+        "open difference", "open differences", Difference, Q(state=Difference.State.OPEN), "inventory.difference",
+        "state=open",
+    ),
+    Need("open alert", "open alerts", Alert, Q(settled_at=None), "backoffice.alert", "is=open"),
+    Need("pause of sales", "pauses of sales", Pause, Q(ended_at=None), "inventory.pause", "ended_at__isnull=True"),
+)  # fmt: skip
+# What goes out, or is worked off, an account at a time.
+WAITING = (
+    Delivery, Shipment, Acceptance, OrderReading, PurchaseOrder, WebhookEvent, Job, Offer, Upload, Feed, Purchase,
+)  # fmt: skip
+# The list that shows each kind.
+WAITS_ON: dict[type[Outgoing], str] = {model: model._meta.label_lower for model in WAITING}
+WAITS_ON[Acceptance] = "orders.order"
+
+
+@dataclass(frozen=True)
+class Found:
+    need: Need
+    count: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.count:,} {self.need.one if self.count == 1 else self.need.many}"
+
+
+def needs(pages: Collection[str]) -> list[Found]:
+    """Count what needs a person, of the lists in `pages`, in one statement; what there is none of is left out."""
+    asked = [need for need in NEEDS if need.page in pages]
+    parts = [
+        _counted(need.model._default_manager.filter(need.rows), str(number)).values_list("what", "count")
+        for number, need in enumerate(asked)
+    ]
+    counts = {int(number): count for number, count in _union(parts)}
+    return [Found(need, counts[number]) for number, need in enumerate(asked) if counts.get(number)]
+
+
+def _counted(rows: "QuerySet[Any]", name: str, *by: str) -> "QuerySet[Any]":
+    return rows.order_by().values(*by, what=Value(name)).annotate(count=Count("pk"))
+
+
+def _union(parts: "list[QuerySet[Any]]") -> "Iterable[Any]":
+    if not parts:
+        return ()
+    return parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Rows of one kind of an account that are to be worked off, and when the next one is."""
+
+    words: str
+    next_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Health:
+    """How an account is doing. `paused`: who stopped its sale and why, or nothing."""
+
+    account: Account
+    paused: str
+    waiting: tuple[Waiting, ...]
+
+
+def health(accounts: Iterable[Account], pages: Collection[str]) -> list[Health]:
+    """Say how accounts are doing, with what waits of the lists in `pages`: two statements for any number of them."""
+    waiting, paused = _waiting(pages), _paused() if "inventory.pause" in pages else {}
+    return [
+        Health(
+            account,
+            paused.get("") or paused.get(account.marketplace) or paused.get(account.pk) or "",
+            tuple(waiting[account.pk]),
+        )
+        for account in accounts
+    ]
+
+
+def _waiting(pages: Collection[str]) -> dict[UUID, list[Waiting]]:
+    found: dict[UUID, list[Waiting]] = defaultdict(list)
+    kinds = {str(number): model for number, (model, page) in enumerate(WAITS_ON.items()) if page in pages}
+    # The words of the index by which the sweep finds them.
+    to_do = ~Q(state__in=[Outgoing.State.DONE, Outgoing.State.NEEDS_ATTENTION])
+    parts = [
+        _counted(model._default_manager.filter(to_do), number, "account_id")
+        .annotate(next_at=Min(F("next_try_at")))
+        .values_list("what", "account_id", "count", "next_at")
+        for number, model in kinds.items()
+    ]
+    for number, account, count, next_at in sorted(_union(parts), key=lambda row: int(row[0])):
+        meta = kinds[number]._meta
+        found[account].append(
+            Waiting(f"{count:,} {meta.verbose_name if count == 1 else meta.verbose_name_plural}", next_at)
+        )
+    return found
+
+
+def _paused() -> dict[Any, str]:
+    """Who stopped the sale and why, by account, by marketplace and, under "", for everything."""
+    level = Pause.Level
+    wide = Pause.objects.filter(ended_at=None, level__in=(level.EVERYTHING, level.MARKETPLACE, level.ACCOUNT))
+    return {
+        row.account_id or row.marketplace: f"Paused by {row.by}: {row.reason}"
+        for row in wide.only("account_id", "marketplace", "by", "reason")
+    }

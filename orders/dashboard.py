@@ -1,0 +1,302 @@
+"""The admin's front page: what came in, what is left, what needs a person, how the accounts are.
+
+unfold calls `context`. Each part is only for those who may see the lists that it sums up. The figures are kept for a
+minute for everyone who may see the same; days that are over change seldom and cost most, so they are kept for longer.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.core.cache import cache
+from django.db.models import Count, Sum
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.text import Truncator
+
+from backoffice import money
+from backoffice.admin import link
+from inventory.models import Cover, Offer, Product
+from inventory.rates import Rates
+from marketplaces import services
+from marketplaces.models import Account
+from orders import attention, takings
+from orders.attention import NEEDS, WAITS_ON, Health
+from orders.takings import Profit, Sales
+
+# Seconds.
+KEPT = 60
+PAST_KEPT = 600
+DAYS = 30
+LOWEST = 5
+SELLERS = 10
+# The lists whose permission decides what is shown.
+PAGES = sorted(
+    {need.page for need in NEEDS}
+    | set(WAITS_ON.values())
+    | {"inventory.code", "inventory.product", "marketplaces.account"}
+)
+COLOURS = ("600", "300", "800", "400", "200", "950", "500", "700")
+CHART = {
+    "animation": False, "responsive": True, "maintainAspectRatio": False, "interaction": {"mode": "index"},
+    "plugins": {"legend": {"display": True, "position": "bottom", "labels": {"boxWidth": 10, "boxHeight": 10}}},
+    "scales": {"x": {"grid": {"display": False}}, "y": {"beginAtZero": True, "ticks": {"precision": 0}}},
+}  # fmt: skip
+STACKED = {**CHART, "scales": {axis: {**facts, "stacked": True} for axis, facts in CHART["scales"].items()}}  # type: ignore[attr-defined]
+
+
+def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Add the dashboard to the context of the admin's front page."""
+    pages = {page for page in PAGES if _may(request, "view", page) or _may(request, "change", page)}
+    board = cached(pages) if pages else {}
+    steps = [step for step in board.get("steps", ()) if _may(request, "add", step["page"])]
+    return {**context, "dashboard": board, "steps": steps}
+
+
+def _may(request: HttpRequest, verb: str, page: str) -> bool:
+    app, model = page.split(".")
+    return bool(request.user.has_perm(f"{app}.{verb}_{model}"))
+
+
+def cached(pages: Collection[str]) -> dict[str, Any]:
+    """The figures for those who may see these lists, at most a minute old."""
+    found: dict[str, Any] = _kept("board", pages, KEPT, lambda: figures(pages))
+    return found
+
+
+def _kept(name: str, of: Iterable[Any], seconds: int, count: Callable[[], Any]) -> Any:
+    key = f"dashboard-{name}-{hashlib.sha256(' '.join(sorted(map(str, of))).encode()).hexdigest()}"
+    found = cache.get(key)
+    if found is None:
+        found = count()
+        cache.set(key, found, seconds)
+    return found
+
+
+def figures(pages: Collection[str]) -> dict[str, Any]:
+    """Count everything for those who may see these lists: texts, links and numbers alone, so that it can be kept."""
+    accounts = list(Account.objects.order_by("name").defer("credentials", "webhook_secrets", "letter_sent"))
+    real = [account for account in accounts if not account.is_sandbox]
+    counted, now = real or accounts, timezone.now()
+    board: dict[str, Any] = {"now": now, "cards": [], "play_only": bool(accounts) and not real}
+    if "orders.order" in pages:
+        board |= _sales(counted, pages)
+    board["cards"] += _stock(pages)
+    board["needs"] = [
+        {"text": found.text, "link": _list(found.need.page, found.need.query)} for found in attention.needs(pages)
+    ]
+    if "marketplaces.account" in pages:
+        board["health"] = {
+            "headers": ["Account", "State", "Last success", "Waiting"],
+            "rows": [_health_row(row) for row in attention.health(accounts, pages)],
+        }
+    board["steps"] = _steps(accounts) if not board.get("has_orders") else []
+    return board
+
+
+def _list(page: str, query: str = "") -> str:
+    url = reverse(f"admin:{page.replace('.', '_')}_changelist")
+    return f"{url}?{query}" if query else url
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+# --- sales ---------------------------------------------------------------------------------------------------
+
+
+def _sales(accounts: list[Account], pages: Collection[str]) -> dict[str, Any]:
+    today, keys, rates = timezone.localdate(), [account.pk for account in accounts], Rates()
+    days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
+    begins, midnight = _midnight(days[0]), _midnight(today)
+    past, sold = _kept(
+        "past", [*keys, today], PAST_KEPT,
+        lambda: (takings.by_day(begins, keys, until=midnight), takings.best_sellers(begins, keys, most=SELLERS)),
+    )  # fmt: skip
+    sales = [*past, *takings.by_day(midnight, keys)]
+    cards = [_orders_card(sales, today), _revenue_card(sales, today, rates)]
+    if "inventory.code" in pages and "orders.delivery" in pages:
+        cards.append(_profit_card(takings.profit(midnight, keys, rates)))
+    rows = [[_product(each.product, each.sku, pages), each.name, f"{each.units:,}"] for each in sold]
+    return {
+        "cards": cards,
+        "charts": _charts(sales, days, {account.pk: account.marketplace for account in accounts}),
+        "sellers": {"headers": ["SKU", "Name", "Units"], "rows": rows},
+        "has_orders": bool(sales),
+    }
+
+
+def _orders_card(sales: list[Sales], today: date) -> dict[str, Any]:
+    count, unsold = (sum(getattr(row, name) for row in sales if row.day == today) for name in ("orders", "unsold"))
+    notes = [f"{unsold:,} of them not paid yet, cancelled, returned or failed"] if unsold else []
+    begins = _midnight(today).isoformat()
+    query = f"ordered_at__gte={begins.replace('+', '%2B')}"
+    return _card("Orders today", [f"{count:,}"], notes, _list("orders.order", query))
+
+
+def _revenue_card(sales: list[Sales], today: date, rates: Rates) -> dict[str, Any]:
+    of_today = [row for row in sales if row.day == today]
+    amounts, untold = takings.revenue(of_today), sum(row.untold for row in of_today)
+    notes = [f"{_many(untold, 'order')} without an amount not in it"] if untold else []
+    if len(amounts) > 1:
+        house = _house_currency(sales)
+        total = takings.in_one(amounts, house, rates)
+        if total is not None:
+            notes.insert(0, f"{money.display(total, house)} in all, by today's rates")
+    return _card("Revenue today", _amounts(amounts), notes)
+
+
+def _house_currency(sales: Iterable[Sales]) -> str:
+    """The currency in which most is ordered."""
+    orders: dict[str, int] = defaultdict(int)
+    for row in sales:
+        orders[row.currency] += row.orders if row.currency else 0
+    return min(orders, key=lambda currency: (-orders[currency], currency))
+
+
+def _profit_card(profit: Profit) -> dict[str, Any]:
+    notes = [
+        text.format(_many(units, "unit"))
+        for units, text in (
+            (profit.without_cost, "Cost unknown for {}"),
+            (profit.without_price, "Price unknown for {}"),
+            (profit.without_rate, "No exchange rate for the cost of {}"),
+            (profit.without_fee, "Fee unknown for {}, taken as none"),
+        )
+        if units
+    ]
+    lines = _amounts(profit.amounts) if profit.units else ["–"]
+    return _card("Profit of what left today", lines, notes)
+
+
+def _amounts(amounts: Mapping[str, Decimal]) -> list[str]:
+    return [money.display(amount, currency) for currency, amount in sorted(amounts.items())] or ["–"]
+
+
+def _card(title: str, lines: list[str], notes: Iterable[str] = (), url: str = "") -> dict[str, Any]:
+    return {"title": title, "lines": lines, "notes": list(notes), "link": url}
+
+
+def _charts(sales: list[Sales], days: list[date], marketplaces: Mapping[Any, str]) -> list[dict[str, Any]]:
+    names = dict(services.choices())
+    orders: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    amounts: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
+    for row in sales:
+        name = names.get(marketplaces[row.account], marketplaces[row.account])
+        orders[name][row.day] += row.orders
+        if row.currency and row.amount:
+            amounts[f"{name}, {row.currency}"][row.day] += row.amount
+    return [
+        {"title": f"Orders of {DAYS} days", "data": _data(orders, days), "options": json.dumps(STACKED), "kind": "bar"},
+        {
+            "title": f"Revenue of {DAYS} days",
+            "data": _data(amounts, days),
+            "options": json.dumps(CHART),
+            "kind": "line",
+        },
+    ]
+
+
+def _data(series: Mapping[str, Mapping[date, Decimal]], days: list[date]) -> str:
+    """What Chart.js draws. A day without a row is nothing sold."""
+    sets = [
+        {
+            "label": name, "data": [float(found.get(day, 0)) for day in days], "pointRadius": 1, "borderWidth": 2,
+            "borderColor": f"var(--color-primary-{COLOURS[number % len(COLOURS)]})",
+            "backgroundColor": f"var(--color-primary-{COLOURS[number % len(COLOURS)]})",
+        }
+        for number, (name, found) in enumerate(sorted(series.items()))
+    ]  # fmt: skip
+    return json.dumps({"labels": [f"{day:%d %b}" for day in days], "datasets": sets})
+
+
+# --- stock ---------------------------------------------------------------------------------------------------
+
+
+def _stock(pages: Collection[str]) -> list[dict[str, Any]]:
+    """Cards of what can be sold, from the rows that are counted every few minutes."""
+    if "inventory.product" not in pages and "inventory.code" not in pages:
+        return []
+    kinds = {
+        kind: (left or 0, products)
+        for kind, left, products in Cover.objects.order_by()
+        .values_list("product__kind")
+        .annotate(left=Sum("left"), products=Count("pk"))
+    }
+    cards = []
+    for kind, title, page, query in (
+        (Product.Kind.CODES, "Codes in stock", "inventory.code", "state__exact=available"),
+        (Product.Kind.COUNTED, "Units in stock", "inventory.product", "kind__exact=counted"),
+    ):
+        left, products = kinds.get(kind, (0, 0))
+        if page in pages and (products or kind == Product.Kind.CODES):
+            notes = (
+                [f"of {_many(products, 'product')}, counted every few minutes"] if products else ["nothing counted yet"]
+            )
+            cards.append(_card(title, [f"{left:,}"], notes, _list(page, query)))
+    if "inventory.product" in pages:
+        cards.append(_lowest())
+    return cards
+
+
+def _lowest() -> dict[str, Any]:
+    lasting = Cover.objects.filter(days__isnull=False).order_by("days", "pk")
+    rows = [
+        (sku, f"{(days or Decimal(0)).normalize():f} days", left)
+        for sku, days, left in lasting.values_list("product__sku", "days", "left")[:LOWEST]
+    ]
+    notes = [f"{sku}: {days}, {left:,} left" for sku, days, left in rows]
+    lines = [rows[0][1]] if rows else ["–"]
+    return _card("Lowest cover", lines, notes or ["nothing sold lately"], _list("inventory.product", "low=yes"))
+
+
+def _product(pk: int, sku: str, pages: Collection[str]) -> str:
+    return link("admin:inventory_product_change", sku, pk) if "inventory.product" in pages else sku
+
+
+# --- accounts ------------------------------------------------------------------------------------------------
+
+
+def _health_row(row: Health) -> list[str]:
+    account = row.account
+    if not account.is_enabled:
+        state = "Switched off"
+    elif account.trouble:
+        state = f"Trouble: {Truncator(account.trouble).chars(160)}"
+    elif account.failing_since:
+        state = f"Out of reach since {naturaltime(account.failing_since)}"
+    else:
+        state = row.paused or "Works" if account.last_success_at else row.paused or "Nothing was asked yet"
+    if row.paused and state != row.paused:
+        state = f"{state}. {row.paused}"
+    waiting = ", ".join(kind.words for kind in row.waiting)
+    if next_at := min((kind.next_at for kind in row.waiting if kind.next_at), default=None):
+        waiting = f"{waiting}; next {naturaltime(next_at)}"
+    last = str(naturaltime(account.last_success_at)) if account.last_success_at else "never"
+    return [link("admin:marketplaces_account_change", str(account), account.pk), state, last, waiting or "nothing"]
+
+
+def _steps(accounts: list[Account]) -> list[dict[str, str]]:
+    """What is to be done first, in its order, while nothing was ever sold."""
+    steps = []
+    if not accounts:
+        steps.append(("Add an account of yours on a marketplace", "marketplaces.account", ""))
+    if not Product.objects.exists():
+        steps.append(("Add a product", "inventory.product", "then import its codes with “manage.py import_codes”"))
+    if not Offer.objects.exists():
+        steps.append(("Make an offer", "inventory.offer", "which shows its product on an account"))
+    return [
+        {"text": text, "page": page, "note": note, "link": reverse(f"admin:{page.replace('.', '_')}_add")}
+        for text, page, note in steps
+    ]
