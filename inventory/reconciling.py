@@ -332,6 +332,7 @@ def adopt_unknown(row: Difference) -> Offer:
             offer.save()
             price = {offer.pk: pricing.NewPrice(remote.price or None)}
             pricing.set_price(price, reason="As it was found at the marketplace")
+            offer.price = remote.price or None
         Difference.objects.filter(pk=row.pk).update(offer=offer, ours=NO_PRODUCT)
     return offer
 
