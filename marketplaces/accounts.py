@@ -185,7 +185,7 @@ def letter_of(account: Account) -> str:
     """What a person has to send to the marketplace's staff; empty where there is nothing to send."""
     try:
         return account.service().letter()
-    except (KeyError, CannotOpen):  # the check of the account says what is wrong
+    except (KeyError, CannotOpen, ConfigurationError):  # the check of the account says what is wrong
         return ""
 
 

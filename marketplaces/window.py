@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 
 from marketplaces.types import Urgency
 
-# Orders may use so many slots while somebody else waits.
-ORDERS_SHARE = 5
+# Orders may use this part of the slots while somebody else waits.
+ORDERS_SHARE = 0.5
 # What waited for so long moves up one class, again and again until only deliveries go before it.
 AGES_AFTER = 30 * 60.0
 # Who was told when to come back is waited for so long after that, and its age is remembered for so long.
@@ -99,7 +99,7 @@ class Window:
         wait = self._until_free(now, self.slots, len(self.slots) + requests - most)
         if self._is_capped(now, mine):
             orders = self._orders()
-            wait = max(wait, self._until_free(now, orders, len(orders) + requests - ORDERS_SHARE))
+            wait = max(wait, self._until_free(now, orders, len(orders) + requests - self._orders_share))
         is_roomy = len(self.slots) + requests <= most // 2
         first = [want for want in self.wants if want is not mine and self._goes_first(now, want, mine, is_roomy)]
         self.wants = [want for want in self.wants if want is not mine]
@@ -175,7 +175,11 @@ class Window:
         if want.urgency != Urgency.ORDERS or not self._orders():
             return False
         others = any(other.urgency != Urgency.ORDERS and other.is_expected(now) for other in self.wants)
-        return others and len(self._orders()) + max(want.requests, 1) > ORDERS_SHARE
+        return others and len(self._orders()) + max(want.requests, 1) > self._orders_share
+
+    @property
+    def _orders_share(self) -> int:
+        return max(int(self.limit * ORDERS_SHARE), 1)
 
     def _orders(self) -> list[Slot]:
         return [slot for slot in self.slots if slot.urgency == Urgency.ORDERS]

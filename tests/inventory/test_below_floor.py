@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from backoffice import runs
-from inventory import offer_runs, offers, pricing, publishing, repricing, stock
+from inventory import offer_runs, offers, pauses, pricing, publishing, repricing, stock
 from inventory.models import Code, Offer, PriceChange, PriceRule, Product
 from inventory.pricing import NewPrice
 from tests import make
@@ -132,7 +132,7 @@ def test_a_wrong_currency_keeps_nothing_that_is_sold_out_on_show(g2g, offer):
 
 def test_sales_that_are_stopped_are_stopped_though_the_price_is_refused(g2g, offer):
     Offer.objects.update(price=5)
-    publishing.hold_sales(g2g.account, by="boss", reason="theft")
+    pauses.pause(pauses.target(g2g.account), by="boss", reason="theft")
     g2g.settle()
 
     assert there(g2g, offer)[1] == 0

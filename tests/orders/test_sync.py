@@ -23,7 +23,7 @@ def test_offers_are_read_into_the_mirror(g2g):
         "ok": True,
         "what": "offers",
         "accounts": [
-            {"name": "Main G2G", "marketplace": "g2g", "problem": "", "seen": 2, "new": 2, "gone": 0},
+            {"name": "Main G2G", "marketplace": "g2g", "problem": "", "seen": 2, "new": 2, "gone": 0, "duplicates": []},
         ],
     }
     assert Offer.objects.count() == 2

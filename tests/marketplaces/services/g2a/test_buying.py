@@ -93,7 +93,7 @@ def test_the_keys_answer_comes_as_it_is_and_is_read_afterwards(peer, service):
     for body in (b'{"key": "AAAAA-BBBBB-CCCCC", "isFile": false}', b'{"key": "AAAAA-BB', b"AAAAA-BBBBB"):
         peer.on("GET", KEY, Answer(200, body))
         assert service.fetch_purchased_key(ORDER) == body
-    assert peer.timeouts[-1] == 60
+    assert peer.timeouts[-1] == 45
 
 
 @pytest.mark.parametrize("code", ["ORD004", "ORD04", "ord004"])

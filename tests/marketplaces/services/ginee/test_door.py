@@ -16,6 +16,7 @@ from marketplaces.models import Account, Outgoing, WebhookEvent
 from marketplaces.services.ginee.signing import signature
 from marketplaces.types import OrderState
 from orders.models import Order
+from orders.readings import COALESCE
 from tests.desk import Desk
 from tests.drain import drain
 from tests.marketplaces.services.ginee.conftest import TOKEN, RememberingShop, sample
@@ -393,12 +394,12 @@ def reads(ginee: Desk) -> int:
 def test_an_order_is_read_back_once_for_each_notification_and_moves_on(ginee: Desk) -> None:
     """GIN-T06, GIN-T22."""
     bought = ginee.buy("SKU-RED-M", 2, stays=True)
-    ginee.settle()
+    ginee.advance(COALESCE.total_seconds())
     order = Order.objects.get(external_id=bought.id)
     assert (order.state, order.amount, reads(ginee)) == (OrderState.NEW, bought.amount, 1)
 
     ginee.sandbox.orders.act(bought.id, "become", status="SHIPPING")
-    ginee.settle()
+    ginee.advance(COALESCE.total_seconds())
     order.refresh_from_db()
     assert (order.state, reads(ginee)) == (OrderState.SHIPPED, 2)
     assert ginee.sandbox.sent.complaints() == []

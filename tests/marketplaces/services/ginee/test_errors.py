@@ -14,8 +14,10 @@ from marketplaces.exceptions import (
     TemporaryError,
     UnknownOutcome,
 )
-from marketplaces.models import Account, ApiCall, Outgoing, WebhookEvent
+from marketplaces.models import Account, ApiCall, Outgoing
 from marketplaces.types import OfferChange, OfferContent
+from orders.models import OrderReading
+from orders.readings import COALESCE
 from tests.desk import Desk
 from tests.marketplaces.services.ginee.conftest import Opened, Peer, open_line
 
@@ -111,14 +113,15 @@ def test_a_busy_ginee_is_asked_again_after_the_delay(ginee: Desk, trouble: str, 
     ginee.advance(1)
     ginee.fault("GIN-C02", trouble)
     ginee.buy("SKU-RED-M", stays=True)
-    ginee.settle()
+    ginee.advance(COALESCE.total_seconds())
 
-    event = WebhookEvent.objects.get()
-    assert event.state == Outgoing.State.DUE
-    assert event.next_try_at is not None
-    assert (event.next_try_at - timezone.now()).total_seconds() >= shortest
+    wish = OrderReading.objects.get()
+    assert wish.state == Outgoing.State.DUE
+    assert wish.next_try_at is not None
+    assert (wish.next_try_at - timezone.now()).total_seconds() >= shortest
     ginee.advance(5)
     assert ApiCall.objects.filter(operation="GIN-C02").count() == 2
+    assert OrderReading.objects.get().state == Outgoing.State.DONE
 
 
 def test_refused_keys_stop_the_account_and_are_told(ginee: Desk) -> None:
@@ -126,9 +129,9 @@ def test_refused_keys_stop_the_account_and_are_told(ginee: Desk) -> None:
     ginee.advance(1)
     ginee.fault("GIN-C02", "iam_failed")
     ginee.buy("SKU-RED-M", stays=True)
-    ginee.settle()
+    ginee.advance(COALESCE.total_seconds())
 
     account = Account.objects.get()
     assert account.is_stopped
     assert "Check the access key, the secret key" in account.trouble
-    assert WebhookEvent.objects.get().state == Outgoing.State.DUE, "it goes on when the keys are right"
+    assert OrderReading.objects.get().state == Outgoing.State.DUE, "it goes on when the keys are right"
