@@ -158,7 +158,7 @@ def _worker(account_id: Any) -> None:
     connections.close_all()
     account, until = Account.objects.get(pk=account_id), time.monotonic() + REST_SECONDS
     while Offer.objects.exclude(state=Offer.State.DONE).exists() and time.monotonic() < until:
-        pump.turn(KIND, str(account_id))
+        pump.turn(KIND, str(account_id), is_planned=True)  # no queue runs here, so each turn stands for a planned one
         _read_a_page(account)
         time.sleep(LOOK_SECONDS)
     connections.close_all()

@@ -12,10 +12,10 @@ from tests.desk import Desk
 from tests.orders import story
 
 MOST = {
-    "marketplaces.tasks.process_event": 80,
-    "orders.tasks.deliver": 85,
-    "inventory.tasks.stock_changed": 12,
-    "marketplaces.tasks.pump": 20,
+    "marketplaces.tasks.process_event": 90,
+    "orders.tasks.deliver": 90,
+    "inventory.tasks.stock_changed": 17,
+    "marketplaces.tasks.pump": 30,
 }
 
 
