@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from marketplaces.masking import MASK
 from marketplaces.types import Json
+from marketplaces.values import clean as clean, obj as obj
 
 LARGEST_COUNT = 2**31 - 1
 LARGEST_AMOUNT = Decimal(10) ** 10
@@ -40,18 +41,9 @@ def parse(body: bytes) -> Json | None:
     return value if isinstance(value, dict) else None
 
 
-def obj(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
 def rows(value: object) -> list[Json]:
     """The objects of a list; other things in it, or in its place, are left out."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def clean(value: str) -> str:
-    """Take out what no database stores: NUL, and halves of surrogate pairs."""
-    return value.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def text(value: object) -> str:

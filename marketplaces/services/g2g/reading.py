@@ -6,17 +6,24 @@ Whatever comes out can be stored: no character that PostgreSQL refuses, no numbe
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from marketplaces.masking import MASK
 from marketplaces.types import Json
+from marketplaces.values import (
+    amount as amount,
+    clean as clean,
+    count as count,
+    currency as currency,
+    ident as ident,  # opaque (G2G-P29)
+    money as money,
+    obj as obj,
+    plain,
+    text as text,  # absent, null and empty are alike (G2G-P18)
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LARGEST_COUNT = 2**31 - 1
-LARGEST_AMOUNT = Decimal(10) ** 10
-MOST_DIGITS = 20
-LONGEST_ID = 100
 LATEST_MS = 253_402_300_799_000  # the end of the year 9999
 DEEPEST = 30
 
@@ -40,10 +47,6 @@ def _no_constant(word: str) -> Any:
     raise ValueError(word)
 
 
-def obj(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
 def rows(value: object) -> list[Json]:
     """The objects of a list; other things in it, or in its place, are left out."""
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
@@ -53,58 +56,9 @@ def texts(value: object) -> list[str]:
     return [word for item in value if (word := text(item))] if isinstance(value, list) else []
 
 
-def text(value: object) -> str:
-    """A text, or a whole number as its digits. Absent, null and empty are alike (G2G-P18)."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
-        return str(value)
-    return clean(value).strip() if isinstance(value, str) else ""
-
-
-def ident(value: object) -> str:
-    """An id: opaque text (G2G-P29). What is too long to be one is none."""
-    found = text(value)
-    return found if len(found) <= LONGEST_ID else ""
-
-
-def currency(value: object) -> str:
-    found = text(value).upper()
-    return found if len(found) == 3 else ""
-
-
 def filled_in(value: object) -> str:
     """What a buyer typed, with its blanks: they may be part of a password."""
     return clean(value) if isinstance(value, str) and value.strip() else text(value)
-
-
-def clean(value: str) -> str:
-    """Take out what no database stores: NUL, and halves of surrogate pairs."""
-    return value.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-def count(value: object) -> int | None:
-    """A quantity: a whole number from 0, also as text."""
-    number = amount(value)
-    if number is None or number < 0 or number > LARGEST_COUNT or number != number.to_integral_value():
-        return None
-    return int(number)
-
-
-def amount(value: object) -> Decimal | None:
-    """An amount of money or another number, also as text; exact, never through a binary float."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        return None
-    if isinstance(value, str) and len(value) > 40:
-        return None
-    try:
-        number = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and abs(number.adjusted()) < MOST_DIGITS else None
-
-
-def money(value: object) -> Decimal | None:
-    number = amount(value)
-    return number if number is not None and abs(number) < LARGEST_AMOUNT else None
 
 
 def when(value: object) -> datetime | None:
@@ -143,7 +97,7 @@ def evidence(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list | tuple):
         return [evidence(item, depth + 1) for item in value]
     if isinstance(value, Decimal):
-        return _plain(value)
+        return plain(value)
     return clean(value) if isinstance(value, str) else value
 
 
@@ -153,10 +107,4 @@ def as_sent(value: Any) -> Any:
         return {key: as_sent(item) for key, item in value.items()}
     if isinstance(value, list):
         return [as_sent(item) for item in value]
-    return _plain(value) if isinstance(value, Decimal) else value
-
-
-def _plain(number: Decimal) -> int | float | str:
-    if abs(number.adjusted()) >= MOST_DIGITS:
-        return str(number)
-    return int(number) if number == number.to_integral_value() else float(number)
+    return plain(value) if isinstance(value, Decimal) else value

@@ -8,20 +8,26 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from decimal import ROUND_HALF_EVEN, Decimal
 from html import unescape
 from typing import Any
 
 from marketplaces.masking import MASK
 from marketplaces.types import Json
+from marketplaces.values import (
+    LARGEST_AMOUNT,
+    LARGEST_COUNT,
+    amount,
+    clean as clean,
+    count,
+    ident as ident,
+    obj as obj,
+    text as text,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LATEST = 253_402_300_799  # the end of the year 9999, in Unix seconds
-LARGEST_COUNT = 2**31 - 1
-LARGEST_AMOUNT = Decimal(10) ** 10
 MILLIONTH = Decimal("0.000001")
-MOST_DIGITS = 20
-LONGEST_ID = 100
 DEEPEST = 30
 
 # Keys whose values are personal or of a payment: masked in the call log and in the copy that is kept.
@@ -50,35 +56,12 @@ class Rows:
 # --- single values -----------------------------------------------------------------------------------------------
 
 
-def text(value: object) -> str:
-    """A text, or a whole number as its digits; null, absent and empty are alike."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
-        return str(value)
-    return clean(value).strip() if isinstance(value, str) else ""
-
-
-def ident(value: object) -> str:
-    """An id, as text whichever way it was written; never a float. What is too long to be one is none."""
-    found = text(value)
-    return found if len(found) <= LONGEST_ID else ""
+number, whole = amount, count  # a number and a count, each also as text, as most come here
 
 
 def letter(value: object) -> str:
     """A status: one letter mostly, of any length, in capitals."""
     return text(value).upper()
-
-
-def number(value: object) -> Decimal | None:
-    """A number, also written as text; exact, never through a binary float."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        return None
-    if isinstance(value, str) and len(value) > 40:
-        return None
-    try:
-        found = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() and abs(found.adjusted()) < MOST_DIGITS else None
 
 
 def money(value: object) -> Decimal | None:
@@ -94,14 +77,6 @@ def units(value: object) -> int | None:
     """A quantity that can be sold or shipped: the whole part, and 0 for what is below it; stock may be "-3" or "1.50"."""
     found = number(value)
     return None if found is None else min(max(0, int(found)), LARGEST_COUNT)
-
-
-def whole(value: object) -> int | None:
-    """A count: a whole number from 0, also as text."""
-    found = number(value)
-    if found is None or not 0 <= found <= LARGEST_COUNT or found != found.to_integral_value():
-        return None
-    return int(found)
 
 
 def flag(value: object) -> bool | None:
@@ -121,11 +96,6 @@ def is_empty(value: object) -> bool:
 
 
 # --- maps and lists ----------------------------------------------------------------------------------------------
-
-
-def obj(value: object) -> Json:
-    """A map; the list that stands for an empty one is one, too."""
-    return value if isinstance(value, dict) else {}
 
 
 def rows(value: object, id_key: str = "") -> list[Json]:
@@ -187,11 +157,6 @@ def _address(pair: Json) -> str:
 
 
 # --- texts -------------------------------------------------------------------------------------------------------
-
-
-def clean(value: str) -> str:
-    """Take out what no database stores: NUL, and halves of surrogate pairs."""
-    return value.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def words_of(body: bytes) -> str:

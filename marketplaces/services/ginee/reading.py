@@ -7,19 +7,26 @@ Whatever comes out can be stored: no character that PostgreSQL refuses, no numbe
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from marketplaces.masking import MASK
 from marketplaces.types import Json
+from marketplaces.values import (
+    amount as amount,
+    clean as clean,
+    count as count,
+    currency as currency,
+    ident as ident,  # opaque (GIN-P10)
+    money as money,
+    obj as obj,
+    plain,
+    text as text,
+)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST, LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
-LARGEST_COUNT = 2**31 - 1
-LARGEST_AMOUNT = Decimal(10) ** 10
-MOST_DIGITS = 20
 LONGEST_ID = 128  # of an event; of what is stored under its id 100
-LONGEST_KEY = 100
 MS_DIGITS = 13
 DEEPEST = 30
 TRUE, FALSE = ("true", "1"), ("false", "0")
@@ -48,10 +55,6 @@ def _no_constant(word: str) -> Any:
     raise ValueError(word)
 
 
-def obj(value: object) -> Json:
-    return value if isinstance(value, dict) else {}
-
-
 def rows(value: object) -> list[Json]:
     """The objects of a list, of an object that holds it under `content`, or the one object itself."""
     if isinstance(value, dict):
@@ -60,58 +63,9 @@ def rows(value: object) -> list[Json]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
-def text(value: object) -> str:
-    """A text, or a whole number as its digits. Absent, null and empty are alike: no news."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**30:
-        return str(value)
-    return clean(value).strip() if isinstance(value, str) else ""
-
-
 def first(payload: Json, names: Iterable[str]) -> str:
     """The first text that is not empty under one of these names."""
     return next(filter(None, (text(payload.get(name)) for name in names)), "")
-
-
-def ident(value: object, longest: int = LONGEST_KEY) -> str:
-    """An id: opaque text, whose form is never looked at (GIN-P10). What is too long to be one is none."""
-    found = text(value)
-    return found if len(found) <= longest else ""
-
-
-def currency(value: object) -> str:
-    found = text(value).upper()
-    return found if len(found) == 3 else ""
-
-
-def clean(value: str) -> str:
-    """Take out what no database stores: NUL, and halves of surrogate pairs."""
-    return value.replace("\x00", "").encode("utf-8", "replace").decode()
-
-
-def count(value: object) -> int | None:
-    """A quantity: a whole number from 0, also as text."""
-    number = amount(value)
-    if number is None or number < 0 or number > LARGEST_COUNT or number != number.to_integral_value():
-        return None
-    return int(number)
-
-
-def amount(value: object) -> Decimal | None:
-    """An amount of money or another number, also as text; exact, never through a binary float."""
-    if isinstance(value, bool) or not isinstance(value, int | str | Decimal):
-        return None
-    if isinstance(value, str) and len(value) > 40:
-        return None
-    try:
-        number = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and abs(number.adjusted()) < MOST_DIGITS else None
-
-
-def money(value: object) -> Decimal | None:
-    number = amount(value)
-    return number if number is not None and abs(number) < LARGEST_AMOUNT else None
 
 
 def flag(value: object) -> bool | None:
@@ -165,11 +119,5 @@ def evidence(value: Any, depth: int = 0) -> Any:
     if isinstance(value, list):
         return [evidence(item, depth + 1) for item in value]
     if isinstance(value, Decimal):
-        return _plain(value)
+        return plain(value)
     return clean(value) if isinstance(value, str) else value
-
-
-def _plain(number: Decimal) -> int | float | str:
-    if abs(number.adjusted()) >= MOST_DIGITS:
-        return str(number)
-    return int(number) if number == number.to_integral_value() else float(number)
