@@ -114,6 +114,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.middleware.BodyLimits",
     "django_otp.middleware.OTPMiddleware",
     "backoffice.second_factor.gate.Gate",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -169,6 +170,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+LARGEST_UPLOAD = 64 * 1024 * 1024  # bytes: a file of two million codes
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = theme.UNFOLD
