@@ -12,7 +12,7 @@ PRODUCT := $(VENV)/product-$(firstword $(shell cksum requirements.txt)).stamp
 DEVELOPMENT := $(VENV)/development-$(firstword $(shell cat requirements.txt requirements-dev.txt | cksum)).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench chaos lint format manage screenshots
+.PHONY: help demo run test bench chaos fuzz lint format manage screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -31,6 +31,9 @@ bench: $(DEVELOPMENT) ## how fast it is, beside the physical limit; one alone: m
 
 chaos: $(DEVELOPMENT) ## kill workers while the sandboxes sell, then compare both sides' books; make chaos ARGS="--kills 40"
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: $(DEVELOPMENT) ## 10,000 hostile requests at the door; make fuzz ARGS="--requests 500 --seed 7"
+	@exec $(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: $(DEVELOPMENT) ## style, format, types, and which way imports run
 	$(BIN)/ruff check .
