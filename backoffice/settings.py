@@ -318,6 +318,7 @@ if SENTRY_DSN:
             before_send_transaction=logs.without_query,
         ),
     )
+DEFAULT_EXCEPTION_REPORTER_FILTER = "backoffice.error_pages.Filter"
 LOG_FORMAT = read.one_of(env, "LOG_FORMAT", ("text", "json"))
 LOGGING = {
     "version": 1,

@@ -87,7 +87,12 @@ class Caller:
         ).but("stranger")
 
     def _roughened(self, at: Knock) -> Knock:
-        """Let the length be wrong now and then; whatever it says, the call proves nothing."""
+        """Let the length be wrong now and then; whatever it says, the call proves nothing.
+
+        But for one whose only fault is its length: with another it may be a good one.
+        """
+        if at.what == "too much":
+            return at
         return at.but(at.what, length=self.dice.choice(LENGTHS)) if self.dice.random() < 0.1 else at
 
     def _from_somewhere(self, at: Knock) -> Knock:
