@@ -22,6 +22,6 @@ class Filter(SafeExceptionReporterFilter):
     def is_active(self, request: HttpRequest | None) -> bool:
         return True
 
-    def get_traceback_frame_variables(self, request: HttpRequest | None, tb_frame: FrameType) -> list[tuple[str, Any]]:
-        found = super().get_traceback_frame_variables(request, tb_frame)  # type: ignore[arg-type]
+    def get_traceback_frame_variables(self, request: Any, tb_frame: FrameType) -> Any:
+        found = super().get_traceback_frame_variables(request, tb_frame)
         return [(name, self.cleanse_setting(name, value)) for name, value in found]

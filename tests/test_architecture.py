@@ -109,3 +109,13 @@ def test_only_three_modules_open_connections_to_others() -> None:
     }
 
     assert found <= allowed, found - allowed
+
+
+def test_every_csv_is_written_where_formulas_are_made_harmless() -> None:
+    """One module writes CSV; the report of an import, and offers' files, go cell by cell through the same function."""
+    writes = re.compile(r"csv\.(?:writer|DictWriter)\(|to_csv\(|tablib\.")
+    found = {str(path.relative_to(ROOT)) for path in product_sources() if writes.search(path.read_text())}
+
+    assert found - {"backoffice/csvio.py", "inventory/codes.py", "inventory/offer_files.py"} == set()
+    assert "csvio.plain(cell(offer, column))" in (ROOT / "inventory/offer_rows.py").read_text()
+    assert "csvio.plain(refusal.shown), csvio.plain(refusal.reason)" in (ROOT / "inventory/codes.py").read_text()
