@@ -1,7 +1,7 @@
 """What can be done to many differences at once, as runs: push ours, take theirs, leave them alone for a while."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, ClassVar
 
@@ -45,7 +45,7 @@ class DifferenceKind(runs.Kind):
         touched: set[tuple[Any, str]] = set()
         changed = 0
         accounts = {account.pk: account for account in Account.objects.all()}
-        for row in self.looked_at(rows):
+        for row in self.looked_at(rows).iterator(chunk_size=2000):
             if reason := self.why_not(row):
                 refused.append(f"{row}: {reason}")
                 continue
@@ -59,9 +59,8 @@ class DifferenceKind(runs.Kind):
             changed=changed, refused=refused, header=self.header, sample=sample, requests=requests, seconds=seconds
         )
 
-    def looked_at(self, rows: "QuerySet[Difference]") -> Iterator[Difference]:
-        """The rows in order, a few thousand at a time."""
-        return rows.select_related("offer__account").order_by("pk").iterator(chunk_size=2000)
+    def looked_at(self, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+        return rows.select_related("offer__account").order_by("pk")
 
     def usable(self, rows: "QuerySet[Difference]", outcomes: dict[Key, Outcome]) -> list[Difference]:
         """The rows of a chunk, locked, that are not refused; the others' outcomes are written down."""

@@ -17,8 +17,10 @@ from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, price, short
 from backoffice.crypto import CannotOpen
+from backoffice.run_admin import BulkRuns
 from marketplaces import accounts, masking, outgoing, services, troubles
 from marketplaces.base import MarketplaceService
+from marketplaces.event_runs import LookAtJobs, ProcessEvents
 from marketplaces.forms import CREDENTIAL, OPTION, AccountForm, opened, sealed_problem
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 
@@ -231,7 +233,7 @@ class AccountAdmin(BaseAdmin):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(EvidenceAdmin):
+class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
     list_display = (
         "__str__", "account", age("received_at"), "source", badge("state", OUTGOING), "repeats", "failure", "remark",
     )  # fmt: skip
@@ -246,6 +248,8 @@ class WebhookEventAdmin(EvidenceAdmin):
     )  # fmt: skip
     actions = ("process_again",)
     buttons = ("process_again",)
+    page_only = ("process_again",)
+    run_kinds = (ProcessEvents,)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("body", "headers")
@@ -326,7 +330,7 @@ class CatalogueProductAdmin(EvidenceAdmin):
 
 
 @admin.register(Job)
-class JobAdmin(EvidenceAdmin):
+class JobAdmin(BulkRuns, EvidenceAdmin):
     """What a marketplace is still working on, and how it ended."""
 
     list_display = (
@@ -346,6 +350,8 @@ class JobAdmin(EvidenceAdmin):
     )  # fmt: skip
     actions = ("look_again",)
     buttons = ("look_again",)
+    page_only = ("look_again",)
+    run_kinds = (LookAtJobs,)
 
     def has_look_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("marketplaces.change_job"))

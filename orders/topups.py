@@ -28,6 +28,7 @@ from orders.models import Delivery
 State = Delivery.State
 Status = Delivery.Status
 
+BY_HAND = "by_hand"
 LONGEST_REFERENCE = 100
 ERASED_AT_ONCE = 500
 
@@ -43,6 +44,11 @@ def can_report(delivery: Delivery) -> bool:
     """Whether a person may say what was handed over: it is a top-up, open, and the marketplace was not told yet."""
     is_open = delivery.kind == DeliveryKind.TOP_UP and delivery.status in Delivery.OPEN
     return is_open and delivery.report_sent_at is None
+
+
+def waits_for_a_person(delivery: Delivery) -> bool:
+    """Whether a top-up waits for somebody who does it, and nothing else."""
+    return can_report(delivery) and delivery.state == State.NEEDS_ATTENTION and delivery.failure == BY_HAND
 
 
 def report(
@@ -130,7 +136,7 @@ def _by_hand(delivery: Delivery) -> PermanentError:
     return PermanentError(
         "It waits for a person; nothing is wrong. Charge the buyer's account with the data shown on this page:"
         f" {delivery.requested} units. Then press “Report as done”",
-        kind="by_hand",
+        kind=BY_HAND,
     )
 
 
