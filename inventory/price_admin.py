@@ -12,9 +12,11 @@ from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, price, short
+from backoffice.run_admin import BulkRuns
 from inventory import repricing
 from inventory.models import AccountTerms, CompetitorWatch, Fee, Offer, PriceChange, PriceRule
 from inventory.rules import offers_of
+from inventory.stock_runs import LookAtPrices
 from marketplaces import outgoing
 from marketplaces.models import Account
 
@@ -132,7 +134,7 @@ class PriceRuleAdmin(HelpsWhenEmpty, BaseAdmin):
 
 
 @admin.register(CompetitorWatch)
-class CompetitorWatchAdmin(HelpsWhenEmpty, EvidenceAdmin):
+class CompetitorWatchAdmin(HelpsWhenEmpty, BulkRuns, EvidenceAdmin):
     """What others ask for what we sell, as last read."""
 
     list_display = (
@@ -150,6 +152,8 @@ class CompetitorWatchAdmin(HelpsWhenEmpty, EvidenceAdmin):
     )  # fmt: skip
     actions: Sequence[str] = ("look_again",)
     buttons: Sequence[str] = ("look_again",)
+    page_only: Sequence[str] = ("look_again",)
+    run_kinds = (LookAtPrices,)
     empty_help = (
         "No competitor's price was read yet. They are read every five minutes for the offers of an enabled price rule that"
         " follows the cheapest competitor, where the marketplace tells what others ask."

@@ -74,7 +74,8 @@ class EachRow(OutgoingKind):
     def looked_at(self, rows: "QuerySet[Any]") -> "QuerySet[Any]":
         # A list's own joins and sums are not wanted here.
         mine = self.model._default_manager.filter(pk__in=rows.order_by().values("pk"))
-        return mine.select_related(*self.related).defer(*self.deferred).order_by("pk")
+        mine = mine.select_related(*self.related) if self.related else mine  # without names it would join everything
+        return mine.defer(*self.deferred).order_by("pk")
 
     def ground(self, rows: Sequence[Any], said: Mapping[str, Any]) -> Any:
         """Read what judging many rows needs, together."""
