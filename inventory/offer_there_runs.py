@@ -16,7 +16,7 @@ from marketplaces.runs import EachRow
 class OfferThereKind(EachRow):
     model = Offer
     permission = "inventory.change_offer"
-    related = ("account", "product")
+    related: ClassVar[Sequence[str]] = ("account", "product")
     deferred: ClassVar[Sequence[str]] = ("description", "seen", "pushed", "pushing", "attributes")
     header: ClassVar[Sequence[str]] = ("offer", "account", "id there", "price", "shown")
 

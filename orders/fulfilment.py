@@ -36,7 +36,6 @@ State = Delivery.State
 
 # What was read this short a time ago need not be read again before codes leave.
 FRESH = timedelta(seconds=15)
-SHORT_AGAIN = timedelta(minutes=5)
 WOKEN_AT_ONCE = 500
 
 
@@ -374,7 +373,7 @@ def _what_next(delivery: Delivery) -> Again:
         if delivery.status != Status.SHORT:
             results.set_status(delivery, Status.SHORT)
             timeline.warn(delivery.order, "short", because)
-        return Again(now + SHORT_AGAIN, because)
+        return Again(now + results.SHORT_AGAIN, because)
     if delivery.status != Status.SUBMITTED:
         results.set_status(delivery, Status.SUBMITTED)
         timeline.write(delivery.order, "submitted", f"All {delivery.requested} units were handed to the marketplace.")

@@ -15,6 +15,7 @@ from orders import intake, timeline
 from orders.models import Delivery, DeliveryItem
 
 UNPAID_AGAIN = timedelta(minutes=1)
+SHORT_AGAIN = timedelta(minutes=5)
 # After a call without an answer: look, look again, and only then make the same call once more.
 UNANSWERED_AGAIN = timedelta(seconds=30)
 UNANSWERED_FOR = timedelta(minutes=10)

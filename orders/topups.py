@@ -22,8 +22,8 @@ from marketplaces.types import (
     RemoteDelivery,
     Urgency,
 )
-from orders import intake, results, timeline
-from orders.models import Delivery
+from orders import intake, results, timeline, topup_stock
+from orders.models import Delivery, Order, OrderLine
 
 State = Delivery.State
 Status = Delivery.Status
@@ -70,7 +70,9 @@ def report(
         raise NotReportable(f"The reference is longer than {LONGEST_REFERENCE} characters")
     is_short = delivered < delivery.requested
     with transaction.atomic():
-        row = Delivery.objects.select_for_update(of=("self",)).select_related("line__order").get(pk=delivery.pk)
+        _lock_order(delivery)
+        rows = Delivery.objects.select_for_update(of=("self",)).select_related("line__order", "line__product")
+        row = rows.get(pk=delivery.pk)
         if not can_report(row):
             raise NotReportable(f"Delivery {row} is {row.get_status_display()}: there is nothing to report any more")
         row.reported, row.reported_by, row.reported_at = delivered, by, timezone.now()
@@ -79,9 +81,21 @@ def report(
         why = f" ({row.get_report_issue_display()})" if is_short else ""
         text = f"{by} handed over {delivered} of {row.requested} units{why}; the marketplace is being told."
         timeline.write(row.order, "reported", text, data={"delivery": row.external_id, "reference": reference})
+        _keep_books(row)
         mine = Delivery.objects.filter(pk=row.pk)
         outgoing.mark_due(mine)
         outgoing.wake_all(mine)
+
+
+def _lock_order(delivery: Delivery) -> None:
+    """Whoever moves stock for an order locks it first."""
+    Order.objects.select_for_update(no_key=True).only("pk").get(lines=delivery.line_id)
+
+
+def _keep_books(delivery: Delivery) -> None:
+    """Take what was handed over out of stock, and hold what is still to come; the order is locked. Safe to repeat."""
+    topup_stock.account_for(delivery.line)
+    intake.set_aside(delivery.line)
 
 
 def erase(now: datetime) -> int:
@@ -102,6 +116,7 @@ def step(delivery: Delivery) -> Again | None:
     service = delivery.account.service()
     service.plan(2 + is_to_tell, Urgency.DELIVERY)
     remote = results.read(delivery, service)
+    _count(delivery)
     if delivery.report_sent_at is None and _stop(delivery):
         return None
     _conclude(delivery, remote)
@@ -112,6 +127,8 @@ def step(delivery: Delivery) -> Again | None:
     if delivery.report_sent_at is None and not results.may_be_delivered(delivery):
         return results.not_yet(delivery)
     if delivery.reported is None:
+        if again := _short(delivery):
+            return again
         raise _by_hand(delivery)
     return _tell(delivery, service)
 
@@ -128,6 +145,31 @@ def _stop(delivery: Delivery) -> bool:
         text = f"The marketplace is told of no top-up: the order is {order.get_state_display()}.{done}"
         timeline.warn(order, "stopped", text)
     return True
+
+
+def _count(delivery: Delivery) -> None:
+    """Bring stock in step with what the marketplace says now."""
+    if topup_stock.is_counted(delivery.line):
+        with transaction.atomic():
+            _lock_order(delivery)
+            lines = OrderLine.objects.select_related("order", "product", "hold")
+            delivery.line = lines.get(pk=delivery.line_id)
+            _keep_books(delivery)
+
+
+def _short(delivery: Delivery) -> Again | None:
+    """Wait for stock where units are counted and some are missing; nobody is asked to top up what is not there."""
+    missing = topup_stock.missing(delivery)
+    if not missing:
+        if delivery.status == Status.SHORT:
+            results.set_status(delivery, Status.REQUESTED)
+        return None
+    because = f"{missing} of {delivery.requested} units are missing: no stock of {delivery.line.product}."
+    if delivery.status != Status.SHORT:
+        with transaction.atomic():
+            results.set_status(delivery, Status.SHORT)
+            timeline.warn(delivery.order, "short", f"{because} It waits until units come in.")
+    return Again(timezone.now() + results.SHORT_AGAIN, because)
 
 
 def _by_hand(delivery: Delivery) -> PermanentError:
