@@ -243,20 +243,19 @@ def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None
     if first is None:
         _set_repeated(delivery, None)  # a lot that is lost later is looked for just as long
         return None
-    since = delivery.repeated_at or first.sent_at or timezone.now()
-    if timezone.now() - since < results.UNANSWERED_FOR:
-        because = f"{lost.count()} codes were sent and the answer never came; looking whether they arrived."
-        return Again(timezone.now() + results.UNANSWERED_AGAIN, because, is_unknown=True)
-    if delivery.repeated_at is not None:
-        raise PermanentError(
-            f"{lost.count()} codes of order {delivery.order} were sent twice and the marketplace shows neither. Ask there"
-            " whether the buyer has them, then press “The buyer has them” or “They never arrived” on the delivery's page",
-            kind="unanswered",
-        )
+    count = lost.count()
+    again = results.unanswered(
+        delivery, since=first.sent_at or timezone.now(), patience=results.UNANSWERED_FOR,
+        because=f"{count} codes were sent and the answer never came; looking whether they arrived.",
+        ask=f"{count} codes of order {delivery.order} were sent twice and the marketplace shows neither. Ask there whether"
+        " the buyer has them, then press “The buyer has them” or “They never arrived” on the delivery's page",
+    )  # fmt: skip
+    if again:
+        return again
     lot = list(lost[: service.codes_per_call])
     plain = _plain(lot)
-    _set_repeated(delivery, timezone.now())
-    timeline.warn(delivery.order, "repeated", f"{lost.count()} codes never arrived; the same codes are sent once more.")
+    delivery.save(update_fields=["repeated_at"])
+    timeline.warn(delivery.order, "repeated", f"{count} codes never arrived; the same codes are sent once more.")
     try:
         _send(delivery, lot, plain, service)
     except UnknownOutcome:

@@ -209,17 +209,14 @@ def _unanswered(delivery: Delivery) -> Again | None:
     """Look long after a report without an answer, let the same be said once more, then ask a person."""
     if _has_arrived(delivery):
         return None
-    since = delivery.repeated_at or delivery.report_sent_at or timezone.now()
-    if timezone.now() - since < results.UNANSWERED_FOR:
-        because = "The report was sent and the answer never came; looking whether it arrived."
-        return Again(timezone.now() + results.UNANSWERED_AGAIN, because, is_unknown=True)
-    if delivery.repeated_at is not None:
-        raise PermanentError(
-            f"The top-up of order {delivery.order} was reported twice and the marketplace shows neither. Report it in the"
-            " marketplace's own pages, then press “Deliver now”",
-            kind="unanswered",
-        )
-    delivery.repeated_at = timezone.now()
+    again = results.unanswered(
+        delivery, since=delivery.report_sent_at or timezone.now(), patience=results.UNANSWERED_FOR,
+        because="The report was sent and the answer never came; looking whether it arrived.",
+        ask=f"The top-up of order {delivery.order} was reported twice and the marketplace shows neither. Report it in the"
+        " marketplace's own pages, then press “Deliver now”",
+    )  # fmt: skip
+    if again:
+        return again
     delivery.save(update_fields=["repeated_at"])
     timeline.warn(delivery.order, "repeated", "The report never arrived; the same is said once more.")
     return None

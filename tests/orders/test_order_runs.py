@@ -60,9 +60,7 @@ def test_orders_are_delivered_after_a_preview_and_each_code_leaves_once(short, a
 
     said = preview(admin_client, ORDERS, "run_deliverorders", *orders)
     assert "2 of 2 chosen rows change" in said
-    assert (
-        "Requests to send: 6 to Main G2G (play). Within what the marketplaces allow that takes about 6 seconds." in said
-    )
+    assert "Requests to send: 6 to Main G2G (play)." in said
     assert shop.calls("G2G-12") == 0
 
     run = begin(admin_client, ORDERS, "run_deliverorders", *orders)
@@ -245,7 +243,8 @@ def test_events_are_processed_again_and_end_in_the_same(g2g, admin_client):
     before = (shop.received(order_id), stock.count(shop.product.pk), Delivery.objects.count())
 
     events = list(WebhookEvent.objects.all())
-    WebhookEvent.objects.filter(pk=events[0].pk).update(method="", body="")
+    events[0].method = events[0].body = ""
+    events[0].save()
     said = preview(admin_client, EVENTS, "run_processevents", *events)
     assert f"{len(events) - 1} of {len(events)} chosen rows change; 1 can" in said
     assert "Its body was erased" in said
