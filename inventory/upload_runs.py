@@ -57,6 +57,9 @@ class UploadCodes(GivesCodes):
         kinds: Sequence[CodeKind] = sorted(row.account.service_class.kinds_taken())
         return sum(ground[1].get((row.product_id, kind), 0) for kind in kinds)
 
+    def requests(self, row: Offer, said: Mapping[str, Any], ground: Any) -> int:
+        return -(-min(self._units(row, ground), said["quantity"]) // row.account.service_class.codes_per_upload)
+
     def columns(self, row: Offer, said: Mapping[str, Any], ground: Any) -> Sequence[str]:
         units = self._units(row, ground)
         return str(row), str(row.account), str(row.product), f"{units:,}", str(min(units, said["quantity"]))
@@ -83,8 +86,8 @@ class TakeCodesBack(GivesCodes):
     def is_over(self, row: Offer, said: Mapping[str, Any], ground: dict[int, int]) -> str:
         return "" if ground.get(row.pk) else "No code of it can be taken back."
 
-    def requests(self, row: Offer, ground: dict[int, int]) -> int:
-        return ground[row.pk]
+    def requests(self, row: Offer, said: Mapping[str, Any], ground: dict[int, int]) -> int:
+        return min(ground[row.pk], said["quantity"])
 
     def columns(self, row: Offer, said: Mapping[str, Any], ground: dict[int, int]) -> Sequence[str]:
         return str(row), str(row.account), f"{ground[row.pk]:,}", str(min(ground[row.pk], said["quantity"]))

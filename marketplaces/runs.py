@@ -93,7 +93,7 @@ class EachRow(OutgoingKind):
         """Say, for people, why the row is left alone; empty when it is not."""
         return ""
 
-    def requests(self, row: Any, ground: Any) -> int:
+    def requests(self, row: Any, said: Mapping[str, Any], ground: Any) -> int:
         """Requests to the row's account, about."""
         return self.requests_each
 
@@ -121,7 +121,7 @@ class EachRow(OutgoingKind):
                 refused.append(f"{row}: {reason}")
             else:
                 changed += 1
-                if (account := self.account_of(row)) and (count := self.requests(row, ground)):
+                if (account := self.account_of(row)) and (count := self.requests(row, said, ground)):
                     units[account] += count
                 if len(sample) < SAMPLE:
                     sample.append(self.columns(row, said, ground))

@@ -102,12 +102,13 @@ def topups_are_booked() -> Iterator[Problem]:
 
     def units(*, is_replacement: bool) -> Coalesce:
         rows = of_line.filter(is_replacement=is_replacement)
-        total = Sum(Greatest(Coalesce("reported", 0), "confirmed"))
+        total = Sum(Greatest(Coalesce("reported", 0), "confirmed", output_field=IntegerField()))
         return Coalesce(Subquery(rows.values(total=total), output_field=IntegerField()), 0)
 
     ours = Q(booked__gt=0) | Q(hold__isnull=False)
     lines = OrderLine.objects.filter(ours, product__kind=Product.Kind.COUNTED, order__needs_shipping=False).annotate(
-        should=Greatest(units(is_replacement=False), F("delivered")) + units(is_replacement=True)
+        should=Greatest(units(is_replacement=False), F("delivered"), output_field=IntegerField())
+        + units(is_replacement=True)
     )
     wrong = lines.exclude(booked=F("should")).select_related("order", "product")
     for line in wrong.defer("order__raw", "order__contact")[: MOST + 1]:
