@@ -153,7 +153,8 @@ def test_everything_is_paused_from_one_place_and_resumed_from_the_list(shop, adm
     told = admin_client.post(WIDE, {"what": "", "reason": "Stolen keys"}, follow=True)
     assert "2 offers are being shown as out of stock" in says(told)
 
-    act(admin_client, PAUSES, "resume", Pause.objects.get())
+    act(admin_client, PAUSES, "run_endpauses", Pause.objects.get(), answered=1, confirmed=1, token="t")
+    drain()
     assert Pause.objects.get().ended_by == "admin"
 
 

@@ -170,7 +170,7 @@ def test_orders_are_shipped_with_the_numbers_that_were_typed(parcels, admin_clie
 
     run.refresh_from_db()
     assert run.ended_at is not None
-    assert [state for state, _ in found(run)] == ["done", "done", "failed"]
+    assert sorted(state for state, _ in found(run)) == ["done", "done", "failed"]
     made = Shipment.objects.order_by("pk").values_list("order", "tracking_number", "carrier", "state", "by")
     assert list(made) == [
         (first.pk, "1Z 001", "ups", "done", "admin"), (second.pk, "D-77", "dhl", "done", "admin"),
