@@ -89,13 +89,14 @@ def report(
 
 def _lock_order(delivery: Delivery) -> None:
     """Whoever moves stock for an order locks it first."""
-    Order.objects.select_for_update(no_key=True).only("pk").get(lines=delivery.line_id)
+    Order.objects.select_for_update(no_key=True, of=("self",)).only("pk").get(lines=delivery.line_id)
 
 
 def _keep_books(delivery: Delivery) -> None:
     """Take what was handed over out of stock, and hold what is still to come; the order is locked. Safe to repeat."""
-    topup_stock.account_for(delivery.line)
-    intake.set_aside(delivery.line)
+    if topup_stock.is_counted(delivery.line):
+        topup_stock.account_for(delivery.line)
+        intake.set_aside(delivery.line)
 
 
 def erase(now: datetime) -> int:
