@@ -1,0 +1,64 @@
+"""No page of the admin has a serious fault for those who use a keyboard or a screen reader, as axe-core sees it."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.contrib import admin
+from django.test import RequestFactory
+from django.urls import reverse
+
+from tests.backoffice import world
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SERIOUS = {"serious", "critical"}
+SHARES = 4  # the pages, dealt out so that several processes can look
+PHONE = {"width": 390, "height": 844}
+
+
+def addresses(user):
+    """Every list, every form to add one, and the page of one row of each; of whatever is in the admin."""
+    request = RequestFactory().get("/")
+    request.user = user
+    yield reverse("admin:index")
+    for model, page in admin.site._registry.items():
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        yield reverse(f"{name}_changelist")
+        if page.has_add_permission(request):
+            yield reverse(f"{name}_add")
+        if row := model._default_manager.order_by("pk").first():
+            yield reverse(f"{name}_change", args=[row.pk])
+
+
+def faults(page):
+    found = Axe().run(page).response["violations"]
+    return [
+        (fault["id"], node["target"], node["failureSummary"])
+        for fault in found if fault["impact"] in SERIOUS for node in fault["nodes"][:3]
+    ]  # fmt: skip
+
+
+def look(person, address):
+    person.page.goto(f"{person.url}{address}")
+    person.page.wait_for_function("window.Alpine !== undefined")
+    return faults(person.page)
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_no_page_has_a_serious_fault(share, person, admin_user):
+    world.fill(3)
+
+    found = {address: look(person, address) for address in list(addresses(admin_user))[share::SHARES]}
+
+    assert {address: what for address, what in found.items() if what} == {}
+
+
+@pytest.mark.parametrize("page", ["admin:index", "admin:orders_order_changelist", "admin:inventory_offer_changelist"])
+def test_nor_in_the_dark_on_a_phone(page, person):
+    world.fill(3)
+    person.page.set_viewport_size(PHONE)
+    person.page.evaluate("localStorage.setItem('_x_adminTheme', JSON.stringify('dark'))")
+
+    found = look(person, reverse(page))
+
+    assert "dark" in person.page.locator("html").get_attribute("class")
+    assert found == []
