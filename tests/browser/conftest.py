@@ -9,7 +9,9 @@ from tests.browser.person import DESK, WORK, Person, open_browser
 
 
 @pytest.fixture
-def person(monkeypatch: pytest.MonkeyPatch, live_server: Any, admin_user: Any, record_property: Any) -> Iterator[Person]:
+def person(
+    monkeypatch: pytest.MonkeyPatch, live_server: Any, admin_user: Any, record_property: Any
+) -> Iterator[Person]:
     """The administrator, signed in by name and password and on the front page."""
     with open_browser(monkeypatch) as browser:
         page = browser.new_page(viewport=DESK)

@@ -49,14 +49,14 @@ def test_no_page_has_a_serious_fault(share, person, admin_user):
 
     found = {address: look(person, address) for address in list(addresses(admin_user))[share::SHARES]}
 
-    assert {address: what for address, what in found.items() if what} == {}
+    assert [f"{address}: {fault}" for address, what in found.items() for fault in what] == []
 
 
 @pytest.mark.parametrize("page", ["admin:index", "admin:orders_order_changelist", "admin:inventory_offer_changelist"])
 def test_nor_in_the_dark_on_a_phone(page, person):
     world.fill(3)
     person.page.set_viewport_size(PHONE)
-    person.page.evaluate("localStorage.setItem('_x_adminTheme', JSON.stringify('dark'))")
+    person.page.emulate_media(color_scheme="dark")
 
     found = look(person, reverse(page))
 
