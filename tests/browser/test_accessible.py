@@ -2,31 +2,16 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.contrib import admin
-from django.test import RequestFactory
 from django.urls import reverse
 
 from tests.backoffice import world
+from tests.backoffice.pages import addresses
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SERIOUS = {"serious", "critical"}
 SHARES = 4  # the pages, dealt out so that several processes can look
 PHONE = {"width": 390, "height": 844}
-
-
-def addresses(user):
-    """Every list, every form to add one, and the page of one row of each; of whatever is in the admin."""
-    request = RequestFactory().get("/")
-    request.user = user
-    yield reverse("admin:index")
-    for model, page in admin.site._registry.items():
-        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
-        yield reverse(f"{name}_changelist")
-        if page.has_add_permission(request):
-            yield reverse(f"{name}_add")
-        if row := model._default_manager.order_by("pk").first():
-            yield reverse(f"{name}_change", args=[row.pk])
 
 
 def faults(page):
