@@ -116,6 +116,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "storefront",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("backoffice/icon.svg")}],
     "SITE_URL": None,
+    "SCRIPTS": [lambda request: static("backoffice/names.js")],
+    "STYLES": [lambda request: static("backoffice/contrast.css")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,

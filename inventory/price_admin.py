@@ -53,6 +53,13 @@ class FeeInline(ShowsWhatItShowed, TabularInline):
     fields = ("category", "percent", "fixed", "currency")
     verbose_name_plural = "fees that the marketplace keeps"
 
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            # In a table the column's head is no label that a screen reader would find.
+            field.widget.attrs["aria-label"] = db_field.verbose_name
+        return field
+
 
 class AccountTermsInline(ShowsWhatItShowed, StackedInline):
     model = AccountTerms

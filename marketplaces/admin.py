@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -141,9 +141,15 @@ class AccountAdmin(BaseAdmin):
         """What went wrong with rows of the account: a text, and the address of a page that has more."""
         return [(str(trouble), _page_of(trouble)) for trouble in troubles.of(account)]
 
+    def _troubles(self, account: Any) -> list[tuple[str, str]]:
+        # The page asks twice: where they stand, and what they are.
+        if not hasattr(account, "_its_troubles"):
+            account._its_troubles = self.get_troubles(account)
+        return cast("list[tuple[str, str]]", account._its_troubles)
+
     @display(description="rows in trouble")
     def its_troubles(self, account: Account) -> str:
-        found = self.get_troubles(account)
+        found = self._troubles(account)
         return render_to_string("admin/marketplaces/account/troubles.html", {"troubles": found}) if found else "none"
 
     # --- the form --------------------------------------------------------------------------------------------
@@ -197,7 +203,7 @@ class AccountAdmin(BaseAdmin):
         ]
         if obj is None:
             return sets
-        is_urgent = obj.trouble or self.get_troubles(obj)
+        is_urgent = obj.trouble or self._troubles(obj)
         return [sets[0], *self._health(), *sets[1:]] if is_urgent else [*sets, *self._health()]
 
     def _health(self) -> list[tuple[str, dict[str, Any]]]:

@@ -157,6 +157,7 @@ class RemedyAdmin(BulkRuns, EvidenceAdmin):
     """Buyers who have a code that was called back: another code, the money, or nothing."""
 
     list_display = ("code", "order", "account", "paid", badge("kind", REMEDIES), "new_code", "by", age("at", "decided"))
+    list_display_links = ("kind",)  # the others lead to a code and an order
     list_filter = (("kind", ChoicesDropdownFilter), ("recall", RelatedDropdownFilter))
     list_select_related = ("item__delivery__line__order__account",)
     ordering = ("pk",)
