@@ -433,3 +433,4 @@ class ScheduleAdmin(q2.ScheduleAdmin, EvidenceAdmin):  # type: ignore[misc]
 
 # Last, since it stands on what is above; autodiscovery knows only this module.
 from backoffice import alert_admin, run_admin  # noqa: E402, F401
+from backoffice.second_factor import admin as second_factor_admin  # noqa: E402, F401

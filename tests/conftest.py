@@ -56,6 +56,9 @@ def gcommerce(db: None) -> Iterator[Desk]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    from marketplaces import views
+
+    views.strangers.forget()  # every test knocks from the same address
     for marker, (is_there, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not is_there():
             pytest.skip(reason)
