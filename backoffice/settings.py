@@ -221,6 +221,11 @@ AXES_VERBOSE = False
 # --- queue ---------------------------------------------------------------------------------------------------
 
 Q_WORKERS = read.whole_number(env, "Q_WORKERS", 4, 1, 64)
+# A task is ended after so long. Later, whoever still has a row or a lease is dead; marketplaces.checks proves the relation.
+TASK_SECONDS, LOST_AFTER_SECONDS = 60, 75
+# How long codes, or a parcel, whose answer got lost are looked for before they are sent once more. No request of ours is
+# under way for so long, nor does any marketplace take longer to show what it has.
+UNANSWERED_SECONDS, PARCEL_UNANSWERED_SECONDS = 600, 300
 # `retry` counts from dequeue, so it must outlast every prefetched task; backoffice.checks proves the relation.
 Q_CLUSTER = {
     "name": "backoffice",
@@ -230,7 +235,7 @@ Q_CLUSTER = {
     "queue_limit": Q_WORKERS,
     "bulk": 1,
     "poll": 0.05,
-    "timeout": 60,
+    "timeout": TASK_SECONDS,
     "retry": 300,
     "save_limit": -1,
     "ack_failures": True,
@@ -268,6 +273,8 @@ SCHEDULES = {
     "count sales": ("orders.tasks.count_sales", 5),
 }
 HEARTBEAT_STALE_SECONDS = 180
+# The file in which a group of workers shows its supervisor that it makes progress. Set by backoffice.supervisor.
+WORKERS_PULSE = env.str("WORKERS_PULSE", default="")
 
 # --- the rest ------------------------------------------------------------------------------------------------
 
