@@ -257,6 +257,7 @@ QUEUE_LANES = {
 SCHEDULES = {
     "heartbeat": ("backoffice.tasks.heartbeat", 1),
     "prune the queue's history": ("backoffice.tasks.prune", 60),
+    "plan sweeps": ("backoffice.tasks.plan_sweeps", 1),
     "sweep runs": ("backoffice.tasks.sweep_runs", 1),
     "sweep alerts": ("backoffice.tasks.sweep_alerts", 1),
     "sweep marketplaces": ("marketplaces.tasks.sweep", 1),
@@ -272,6 +273,9 @@ SCHEDULES = {
     "watch orders": ("orders.tasks.watch", 1),
     "count sales": ("orders.tasks.count_sales", 5),
 }
+# What finds rows that lost their worker or wake-up; more often than a schedule can, so that nothing lies for 90 seconds.
+SWEEPS = ["marketplaces.tasks.sweep", "inventory.tasks.sweep", "orders.tasks.sweep", "backoffice.tasks.sweep_runs"]
+SWEEP_SECONDS = 10
 HEARTBEAT_STALE_SECONDS = 180
 # The file in which a group of workers shows its supervisor that it makes progress. Set by backoffice.supervisor.
 WORKERS_PULSE = env.str("WORKERS_PULSE", default="")

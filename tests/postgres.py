@@ -6,9 +6,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -17,7 +18,7 @@ import psycopg
 
 # Set for the run when the server is ours.
 STARTED = "TEST_DATABASE_STARTED"
-RECOVERY_TRIES = 12
+RECOVERY_SECONDS = 180
 # The server that was started here, if one was.
 _own: Any = None
 # Nobody reads these data after the run, so no write has to reach the disk.
@@ -88,10 +89,18 @@ def crash() -> bool:
     postmaster = _own.get_postmaster_info().process
     postmaster.send_signal(signal.SIGQUIT)  # no checkpoint, no goodbye: the next start begins with recovery
     postmaster.wait(60)
-    for _ in range(RECOVERY_TRIES):
-        try:
+    over = time.monotonic() + RECOVERY_SECONDS
+    while not _is_up() and time.monotonic() < over:
+        # It waits for ten seconds at the most, and recovery may take longer.
+        with suppress(subprocess.SubprocessError, AssertionError):
             _own.ensure_postgres_running()
-            break
-        except subprocess.SubprocessError:  # it goes on recovering, for longer than it is waited for
-            continue
+        time.sleep(0.5)
+    return True
+
+
+def _is_up() -> bool:
+    try:
+        psycopg.connect(_own.get_uri()).close()
+    except psycopg.OperationalError:
+        return False
     return True

@@ -99,18 +99,16 @@ class Staff(threading.Thread):
 
     def _accept(self) -> None:
         from orders import acceptance
-        from orders.models import Order
 
-        for order in Order.objects.filter(state__in=acceptance.ACCEPTABLE, needs_shipping=True):
+        for order in _todays(state__in=acceptance.ACCEPTABLE):
             if acceptance.is_open_to(order):
                 acceptance.accept(order, by="staff")
 
     def _pack(self) -> None:
         from marketplaces.types import OrderState
         from orders import shipping
-        from orders.models import Order
 
-        for order in Order.objects.filter(state=OrderState.ACCEPTED, needs_shipping=True, is_summary=False):
+        for order in _todays(state=OrderState.ACCEPTED, is_summary=False):
             left = {line: units for line, units in shipping.remaining(order).items() if units}
             if not left or shipping.cannot_ship(order):
                 continue
@@ -132,3 +130,12 @@ class Staff(threading.Thread):
         said = {"way": "percent", "value": str(self._dice.choice((-1, 1, 2))), "rule": None}
         runs.start(ChangePrice(), rows=Offer.objects.all(), said=said, by=user, token=uuid.uuid4().hex)
         self.runs += 1
+
+
+def _todays(**which: Any) -> Any:
+    """Orders of goods that came since we opened; what lay there before is others' work."""
+    from django.db.models import F
+
+    from orders.models import Order
+
+    return Order.objects.filter(needs_shipping=True, ordered_at__gt=F("account__created_at"), **which)
