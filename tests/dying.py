@@ -1,5 +1,6 @@
 """Workers that die at one chosen point: after a commit, before a request leaves, or with its answer in their hand."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -26,29 +27,38 @@ class Death(BaseException):
 
 
 class Points:
-    """Count what a worker does that others can see, and die after the one with the number `fatal`."""
+    """Note what a worker does that others can see, and die after the one with the number `fatal`, from 1; 0 lets it live."""
 
     def __init__(self, fatal: int) -> None:
         self.fatal = fatal
-        self.passed = 0
+        self.passed: list[str] = []
         self.is_at_work = False
-        self.where = ""
         self._depth = len(connection.savepoint_ids)
+        self._begun = ""
 
     def pass_by(self, where: str) -> None:
         if not self.is_at_work:
             return
-        self.passed += 1
-        if self.passed == self.fatal:
-            self.where = where
+        self.passed.append(where)
+        if len(self.passed) == self.fatal:
             raise Death
+
+    @property
+    def distinct(self) -> list[int]:
+        """The numbers of the points, of those that are alike the first."""
+        firsts: dict[str, int] = {}
+        for number, where in enumerate(self.passed, start=1):
+            firsts.setdefault(re.sub(r"[0-9A-Z]*\d[-0-9A-Z]*", "#", where), number)
+        return list(firsts.values())
 
     def statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """What is inside a transaction is nothing to others before its end, so only that end is a point."""
         answer = execute(sql, params, many, context)
-        is_seen = len(connection.savepoint_ids) == self._depth
-        if is_seen and sql.lstrip().startswith((*WRITES, "RELEASE SAVEPOINT")):
-            self.pass_by(sql[:60])
+        is_seen, words = len(connection.savepoint_ids) == self._depth, sql.lstrip()
+        if words.startswith(WRITES):
+            self._begun = words[:80]
+        if is_seen and words.startswith((*WRITES, "RELEASE SAVEPOINT")):
+            self.pass_by(self._begun)
         return answer
 
 
@@ -104,24 +114,28 @@ def recover(desk: Desk, check: Callable[[], None], rounds: int) -> None:
 
 
 def die_everywhere(desk: Desk, begin: Callable[[], Callable[[], None]], *, seconds: float, rounds: int = 10) -> int:
-    """Tell a story again and again, whose worker dies one point later each time; returns how many points there are.
+    """Tell a story again and again, whose worker dies at another point each time; returns how many points there are.
 
-    `begin` makes something due, anew each time, and returns what checks that it came to its right end, once. It has `seconds`
-    while nobody dies; after a death others have `rounds` of LONG_ENOUGH to find it and finish.
+    `begin` makes something due, anew each time, and returns what checks that it came to its right end, once. It has so many
+    `seconds` while nobody dies; after a death others have `rounds` of LONG_ENOUGH to finish. A point is what the worker does
+    there, and to which table or address; the first time nobody dies, and the points are noted.
     """
-    fatal = 0
-    while True:
-        fatal += 1
-        check = begin()
-        points = Points(fatal)
-        try:
-            with workers_of(desk, points):
-                desk.advance(seconds)
-        except Death:
-            recover(desk, check, rounds)
-        try:
-            check()
-        except AssertionError as error:
-            raise AssertionError(f"after a death at point {fatal} ({points.where or 'none'}): {error}") from error
-        if not points.where:
-            return fatal - 1
+    told = _tell(desk, begin, 0, seconds, rounds)
+    for fatal in told.distinct:
+        _tell(desk, begin, fatal, seconds, rounds)
+    return len(told.distinct)
+
+
+def _tell(desk: Desk, begin: Callable[[], Callable[[], None]], fatal: int, seconds: float, rounds: int) -> Points:
+    check, points = begin(), Points(fatal)
+    try:
+        with workers_of(desk, points):
+            desk.advance(seconds)
+    except Death:
+        recover(desk, check, rounds)
+    try:
+        check()
+    except AssertionError as error:
+        where = points.passed[-1] if points.passed else "nowhere"
+        raise AssertionError(f"after a death at point {fatal} ({where}): {error}") from error
+    return points

@@ -21,7 +21,7 @@ from typing import Any
 
 from tests.bench import ground
 from tests.chaos import books, mishaps
-from tests.chaos.buyers import Buyers, Staff, wishes
+from tests.chaos.buyers import Buyers, Staff, ask, wishes
 from tests.chaos.household import Household, living
 from tests.chaos.mishaps import Mishaps, persistently
 
@@ -101,11 +101,15 @@ def live(
 def recover(household: Household, slugs: Sequence[str], options: argparse.Namespace) -> tuple[float, Mapping[str, Any]]:
     """Wait until nothing is under way any more on either side, for so long at most; returns how long it took."""
     begun = time.monotonic()
+
+    def state_of(slug: str) -> Any:
+        return ask(f"{household.place.sandbox}/{slug}/_sim/state")
+
     while True:
         if options.hurry:
             persistently(_run_what_runs_by_the_clock)
         tallies: dict[str, books.Tally] = {}
-        persistently(lambda: tallies.update(books.compare(household.place.sandbox, slugs)) is None)  # noqa: B023
+        persistently(lambda: tallies.update(books.compare(slugs, state_of)) is None)  # noqa: B023
         is_over = not any(tally.counts["open"] for tally in tallies.values()) and not books.unfinished()
         waited = time.monotonic() - begun
         if is_over or waited > options.wait:
@@ -182,6 +186,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             staff.start()
             buyers, trouble = live(household, options, shelf)
             print(f"  {time.monotonic() - begun:.0f} s: the last buyer has bought", flush=True)
+            staff.finish()
             waited, tallies = recover(household, slugs, options)
             staff.end()
             ended = judge(waited, tallies)

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from tests.chaos.buyers import ask
-
 Json = dict[str, Any]
 # Rows that are due again and again for as long as they live, and say nothing of work left undone.
 NEVER_DONE = frozenset({"inventory.competitorwatch"})
@@ -136,12 +134,12 @@ def ours_of(slug: str) -> dict[str, Ours]:
 # --- compared --------------------------------------------------------------------------------------------------------
 
 
-def compare(sandbox: str, slugs: Iterable[str]) -> dict[str, Tally]:
+def compare(slugs: Iterable[str], state_of: Callable[[str], Json]) -> dict[str, Tally]:
     """One line of the table for each marketplace. `lost` and `doubled` must be nought, `open` at the end, too."""
     found: dict[str, Tally] = {}
     holders: dict[str, str] = {}
     for slug in slugs:
-        sales = list(JOURNALS[slug](ask(f"{sandbox}/{slug}/_sim/state")))
+        sales = list(JOURNALS[slug](state_of(slug)))
         mine, tally = ours_of(slug), Tally()
         for sale in sales:
             _count(tally, slug, sale, mine.get(sale.order_id), holders)

@@ -74,7 +74,7 @@ class Staff(threading.Thread):
         super().__init__(daemon=True)
         self._household = household
         self._dice = random.Random(seed)
-        self._is_over = threading.Event()
+        self._is_over, self._is_evening = threading.Event(), threading.Event()
         self.runs = 0
 
     def run(self) -> None:
@@ -84,7 +84,7 @@ class Staff(threading.Thread):
         while not self._is_over.wait(STAFF_SECONDS):
             rounds += 1
             tasks: list[Callable[[], None]] = [self._accept, self._pack]
-            if rounds % PRICES_EVERY == 0:
+            if rounds % PRICES_EVERY == 0 and not self._is_evening.is_set():
                 tasks.append(self._change_prices)
             for task in tasks:
                 try:
@@ -92,6 +92,10 @@ class Staff(threading.Thread):
                 except Error:  # the database is away; people press the button again
                     connections.close_all()
         connections.close_all()
+
+    def finish(self) -> None:
+        """Accept and pack what is there, and begin nothing new."""
+        self._is_evening.set()
 
     def end(self) -> None:
         self._is_over.set()

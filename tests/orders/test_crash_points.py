@@ -9,6 +9,7 @@ from django.apps import apps
 from inventory import feeds, publishing, uploads
 from inventory.models import Code, Feed, Offer, Upload
 from marketplaces.models import Job, Outgoing, WebhookEvent
+from marketplaces.services.g2a.sandbox_catalogue import made as made_product
 from marketplaces.services.g2g import sandbox_orders
 from marketplaces.services.g2g.sandbox_catalogue import DIRECT_TOP_UP, RAGNAROK_CREDIT
 from orders import acceptance, topups
@@ -19,7 +20,6 @@ from tests.desk import Desk
 from tests.dying import die_everywhere
 from tests.inventory.goods import open_market
 from tests.inventory.test_feeds import new_offers
-from tests.inventory.test_publishing_jobs import product_ids
 from tests.orders import story
 from tests.orders.parcel_story import Parcels
 from tests.orders.test_polling import buy, market, poll  # noqa: F401
@@ -105,7 +105,8 @@ def test_an_uploaded_code_lies_there_once_whoever_dies(g2g: Desk) -> None:
 
         return check
 
-    assert die_everywhere(g2g, begin, seconds=15) > 3
+    # Codes wait ten minutes where an offer still promises them.
+    assert die_everywhere(g2g, begin, seconds=15, rounds=40) > 3
 
 
 # --- offers -----------------------------------------------------------------------------------------------------------
@@ -134,10 +135,10 @@ def test_an_offer_is_made_once_and_changed_to_the_newest_whoever_dies(g2g: Desk)
 
 
 def test_an_offer_that_is_made_by_a_job_is_made_once_whoever_dies(g2a: Desk) -> None:
-    products = iter(product_ids(g2a))
+    products = count(1)
 
     def begin() -> Callable[[], None]:
-        number = next(products)
+        number = made_product(next(products)).id
         row = make.offer(
             make.product(f"P-{number}", codes=5), g2a.account, external_product_id=number, price="5.98", currency="EUR",
             offer_type="dropshipping", visibility="all",
@@ -176,13 +177,17 @@ def test_a_feed_is_sent_once_whoever_dies(shelves: Desk) -> None:
         def check() -> None:
             feed.refresh_from_db()
             codes = [product.code for product in shelves.sandbox.products.made() if product.code.startswith(f"{name}-")]
-            assert sorted(codes) == sorted(offer.external_product_id for offer in offers)
-            assert feed.status == Feed.Status.CONFIRMED
-            assert feed.state == Feed.State.DONE
+            wanted = sorted(offer.external_product_id for offer in offers)
+            if feed.status == Feed.Status.UNANSWERED and not codes:
+                return  # it was about to be sent, and nobody sends it a second time: it is looked for, then shown
+            assert sorted(codes) == wanted
+            assert (feed.status, feed.state) == (Feed.Status.CONFIRMED, Feed.State.DONE)
 
         return check
 
     assert die_everywhere(shelves, begin, seconds=20 * 60, rounds=50) > 3
+    unanswered = Feed.objects.filter(status=Feed.Status.UNANSWERED)
+    assert unanswered.count() <= 2, "only a death between the note that it leaves and its arrival"
 
 
 # --- goods ------------------------------------------------------------------------------------------------------------
@@ -216,7 +221,9 @@ def test_a_parcel_is_announced_once_whoever_dies(gcommerce: Desk) -> None:
         shipment = parcels.pack(5, 2, tracking_number=f"1Z{next(number)}")
 
         def check() -> None:
-            (made,) = parcels.there()
+            made = next(iter(parcels.there()), None)
+            assert made
+            assert len(parcels.there()) == 1
             assert sorted(made.products.values()) == [2, 5]
             shipment.refresh_from_db()
             assert (shipment.external_id, shipment.state) == (str(made.id), Shipment.State.DONE)
