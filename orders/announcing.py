@@ -7,6 +7,7 @@ worker may die between any two statements. `sent_at` says that an announcement m
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -31,7 +32,7 @@ State = Shipment.State
 ORDER_FRESH = timedelta(minutes=10)
 BEHIND_ANOTHER = timedelta(seconds=5)
 # No request of ours is under way for so long; then what can't be seen there was never taken.
-UNANSWERED_FOR = timedelta(minutes=5)
+UNANSWERED_FOR = timedelta(seconds=settings.PARCEL_UNANSWERED_SECONDS)
 SHIPPED = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED)
 
 

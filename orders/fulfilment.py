@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from backoffice import correlation
 from backoffice.crypto import CannotOpen
 from inventory import codes, stock
 from marketplaces import outgoing
@@ -116,6 +117,7 @@ def deliver(pk: int) -> bool:
 
 def _step(delivery: Delivery) -> Again | None:
     delivery.line = OrderLine.objects.select_related("order").get(pk=delivery.line_id)
+    correlation.narrow(correlation.of(delivery.account_id, delivery.order.external_id))
     if delivery.is_fetched:
         return pickup.step(delivery)
     return STEPS[delivery.kind](delivery)

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
@@ -18,7 +19,7 @@ UNPAID_AGAIN = timedelta(minutes=1)
 SHORT_AGAIN = timedelta(minutes=5)
 # After a call without an answer: look, look again, and only then make the same call once more.
 UNANSWERED_AGAIN = timedelta(seconds=30)
-UNANSWERED_FOR = timedelta(minutes=10)
+UNANSWERED_FOR = timedelta(seconds=settings.UNANSWERED_SECONDS)
 # (since it was submitted, pause): how often the result is asked for if no event brings it.
 PAUSES = (
     (timedelta(seconds=10), timedelta(seconds=10)),

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from backoffice import correlation
 from backoffice.crypto import EncryptedField
 from marketplaces.models import Account, Outgoing, waiting_index
 from marketplaces.types import ShipmentState
@@ -89,6 +90,11 @@ class Shipment(Outgoing):
 
     def __str__(self) -> str:
         return self.external_id or f"parcel {self.pk}"
+
+    @property
+    def correlation(self) -> str:
+        number = self.external_order_id
+        return correlation.of(self.account_id, number) if number else super().correlation
 
     @property
     def is_announced(self) -> bool:
