@@ -17,9 +17,10 @@ def test_no_page_asks_the_database_more_than_15_times(admin_client, admin_user):
     costs = {}
     for address in addresses(admin_user):
         admin_client.get(address)  # what a process learns once
-        with CaptureQueriesContext(connection, ) as asked:
+        with CaptureQueriesContext(
+            connection,
+        ) as asked:
             assert admin_client.get(address).status_code == 200
         costs[address] = len(asked)
 
-    print(sorted(costs.items(), key=lambda item: -item[1])[:30])
     assert {address: cost for address, cost in costs.items() if cost > MOST} == {}
