@@ -25,7 +25,7 @@ def _page(title: str, icon: str, model: str, **more: str) -> dict[str, Any]:
     }
 
 
-NAVIGATION = [
+NAVIGATION: list[dict[str, Any]] = [
     {
         "title": "Sales",
         "separator": True,
