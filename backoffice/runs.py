@@ -81,6 +81,7 @@ class Kind:
     permission: ClassVar[str]
     form_class: ClassVar[type[forms.Form]] = forms.Form
     is_dangerous: ClassVar[bool] = False
+    chunk: ClassVar[int] = CHUNK  # rows that one transaction does
 
     def describe(self, said: Mapping[str, Any]) -> str:
         """Name a run of this kind in the list of runs."""
@@ -202,7 +203,7 @@ def _work(run: Run, kind: Kind) -> bool:
             due.update(state=State.CANCELLED)
             return False
         skips = connection.features.has_select_for_update_skip_locked
-        items = list(due.select_for_update(no_key=True, skip_locked=skips)[:CHUNK])
+        items = list(due.select_for_update(no_key=True, skip_locked=skips)[: kind.chunk])
         if not items:
             return False
         _record(run, _applied(run, kind, [item.target for item in items]))

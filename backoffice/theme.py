@@ -54,6 +54,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _page("Codes", "key", "inventory.code"),
             _page("Uploaded codes", "cloud_upload", "inventory.upload"),
             _page("Purchases", "shopping_cart", "inventory.purchase"),
+            _page("Imports of codes", "upload_file", "inventory.codeimport"),
             _page("Batches", "package_2", "inventory.batch"),
             _page("Movements", "swap_vert", "inventory.movement"),
             _page("Suppliers", "factory", "inventory.supplier"),

@@ -28,6 +28,7 @@ from inventory import (
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
     feed_admin,  # noqa: F401  (registers its pages)
+    import_admin,  # noqa: F401  (registers its pages)
     offer_admin,  # noqa: F401  (registers its pages)
     price_admin,  # noqa: F401  (registers its pages)
     product_admin,  # noqa: F401  (registers its pages)

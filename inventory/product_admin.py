@@ -171,6 +171,7 @@ class BatchAdmin(BaseAdmin):
     )  # fmt: skip
     list_filter = (("product", AutocompleteSelectFilter), ("supplier", RelatedDropdownFilter))
     list_select_related = ("product", "supplier")
+    list_before_template = "admin/inventory/batch/import.html"
     search_fields = ("reference__startswith", "product__sku__startswith")
     search_help_text = "Beginning of the reference or the SKU"
     autocomplete_fields = ("supplier",)
