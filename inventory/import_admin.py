@@ -5,6 +5,7 @@ from typing import Any, BinaryIO, cast
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, StreamingHttpResponse
@@ -15,7 +16,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 from unfold.widgets import (
-    UnfoldAdminAutocompleteModelChoiceFieldWidget,
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldAdminSingleDateWidget,
@@ -38,35 +38,12 @@ SHOWN = 20
 STAGES = {"comparing": "info", "compared": "warning", "importing": "info", "ended": "success", "erased": ""}
 
 
-class ProductWidget(UnfoldAdminAutocompleteModelChoiceFieldWidget):
-    """A product chosen by the beginning of its SKU or name, as other pages do it."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            {
-                "data-ajax--url": "", "data-app-label": "inventory", "data-model-name": "batch", "data-field-name": "product",
-            }
-        )  # fmt: skip
-
-    def build_attrs(self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None) -> dict[str, Any]:
-        attrs: dict[str, Any] = super().build_attrs(base_attrs, extra_attrs)
-        return {**attrs, "data-ajax--url": reverse("admin:autocomplete")}
-
-    def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
-        """Only what is chosen: there may be thousands of products."""
-        chosen = self.choices.queryset.filter(pk__in=[one for one in value if str(one).isdecimal()])
-        rows = [
-            self.create_option(name, row.pk, f"{row.sku} {row.name}".strip(), True, at) for at, row in enumerate(chosen)
-        ]
-        empty = [self.create_option(name, "", "", False, 0)] if not rows else []
-        return [(None, [*empty, *rows], 0)]
-
-
 class ImportForm(forms.Form):
     """Codes, and on which terms they came in."""
 
     product = forms.ModelChoiceField(
-        Product.objects.filter(kind=Product.Kind.CODES), widget=ProductWidget(),
+        Product.objects.filter(kind=Product.Kind.CODES),
+        widget=AutocompleteSelect(Batch._meta.get_field("product"), admin.site),
         help_text="What the codes are for, by the beginning of its SKU or name.",
         error_messages={"invalid_choice": "Choose a product that is a pool of codes; units that are counted take none."},
     )  # fmt: skip
@@ -163,7 +140,7 @@ class CodeImportAdmin(EvidenceAdmin):
         "product", "supplier", "reference", "file_name", "price", "expires", "by", "created_at",
     )  # fmt: skip
     readonly_fields = ("price",)
-    change_form_before_template = "admin/inventory/codeimport/progress.html"
+    change_form_outer_before_template = "admin/inventory/codeimport/progress.html"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm(PERMISSION))

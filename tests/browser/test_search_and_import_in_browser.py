@@ -97,7 +97,7 @@ def import_thousand(page, picture, give):
     page.wait_for_function("window.Alpine !== undefined")
     page.locator(".select2-selection").first.click()
     page.locator(".select2-search__field").fill("GAME")
-    page.locator(".select2-results__option", has_text="GAME-1").click()
+    page.locator(".select2-results__option", has_text="GAME-1").click(timeout=10_000)
     give(page)
     page.get_by_label("Cost of one").fill("4.20")
     page.get_by_label("Currency").fill("eur")
@@ -149,10 +149,15 @@ def test_a_paste_that_is_too_long_is_not_sent(pages):
     page.goto("inventory/codeimport/add/")
     page.wait_for_function("window.Alpine !== undefined")
     page.evaluate("""() => {
-        const box = document.querySelector("[name=text]");
+        const box = document.querySelector("textarea[name=text]");
         box.value = "A".repeat(2000001);
         box.dispatchEvent(new Event("input", {bubbles: true}));
     }""")
+    print(
+        page.evaluate(
+            """() => [JSON.stringify(Alpine.$data(document.querySelector('#import-form'))), document.querySelector('textarea[name=text]').outerHTML.slice(0, 400)]"""
+        )
+    )
     page.get_by_text("That is too long to be pasted").wait_for()
     page.get_by_role("button", name="Preview").click()
 
