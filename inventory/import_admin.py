@@ -18,7 +18,6 @@ from unfold.decorators import display
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminSelectWidget,
-    UnfoldAdminSingleDateWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
@@ -70,7 +69,9 @@ class ImportForm(forms.Form):
         help_text="Their invoice or order number. A batch of the product that has it is added to.",
     )  # fmt: skip
     expires = forms.DateField(
-        required=False, widget=UnfoldAdminSingleDateWidget(), help_text="Where a line names no date of its own."
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"type": "date"}),
+        help_text="Where a line names no date of its own.",
     )
 
     def clean_file(self) -> Any:
