@@ -20,9 +20,10 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from backoffice.admin import EvidenceAdmin, EvidenceInline, age, badge, in_lines, link, price, short
-from marketplaces.models import ApiCall
-from orders import acceptance, contact_page, fulfilment, shipment_admin, timeline
-from orders.models import Acceptance, Delivery, DeliveryItem, Order, OrderEvent, OrderLine
+from inventory.rates import Rates
+from marketplaces.models import ApiCall, WebhookEvent
+from orders import acceptance, contact_page, earnings, fulfilment, shipment_admin, standing, timeline
+from orders.models import Acceptance, Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Shipment
 
 ORDER_STATES = {
     "awaiting_payment": "warning", "on_hold": "warning", "new": "info", "accepted": "info", "ready_to_ship": "info",
@@ -96,6 +97,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
     search_help_text = "Beginning of the order's id, its whole number, or a whole delivery id"
     ordering = ("-ordered_at",)
     inlines = (LineInline, TimelineInline)
+    change_form_outer_before_template = "admin/orders/order/top.html"
     change_form_after_template = "admin/orders/order/evidence.html"
     actions = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_ACTIONS)
     buttons = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_BUTTONS)
@@ -124,7 +126,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
         if obj and contact_page.may_see(request) and obj.contact:
             sets.append(("Who bought it", ("contact_shown", "erase_at")))
         sets += [
-            ("Money", ("paid", "fee_shown", "refunded_shown", "is_disputed", "buyer")),
+            ("Money", ("paid", "fee_shown", "refunded_shown", "profit", "is_disputed", "buyer")),
             ("Times", ("ordered_at", "remote_updated_at", "seen_at")),
         ]
         sent = ("What the marketplace sent", {"fields": ("raw",), "classes": ("collapse",)})
@@ -142,7 +144,19 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
 
     def get_page_context(self, request: HttpRequest, row: Order) -> dict[str, Any]:
         parcels = shipment_admin.page_context(request, row)
-        return {"deliveries": _deliveries_table(row), "calls": _calls_table(row), **parcels}
+        items = Prefetch("items", DeliveryItem.objects.order_by("pk"))
+        rows = Delivery.objects.filter(line__order=row).select_related("line__product").defer("buyer_fields")
+        deliveries = list(rows.prefetch_related(items).order_by("pk"))
+        shipments = list(Shipment.objects.filter(order=row, deleted_at=None).defer("contact", "raw"))
+        parts = [*(each.external_id for each in deliveries), *(each.external_id for each in shipments)]
+        about = [row.external_id, *filter(None, parts)]
+        return {
+            "standing": standing.sentence(row, deliveries, shipments),
+            "deliveries": _deliveries_table(deliveries),
+            "events": _events_table(row),
+            "calls": _calls_table(row, about),
+            **parcels,
+        }
 
     def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
         deliveries = Delivery.objects.filter(line__order=row).select_related("line__order").defer("buyer_fields")
@@ -197,6 +211,11 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
             return f"Yes, for {row.wished_by}."
         return f"{row.wished_by} wants it: {row.get_state_display()}. {row.last_error}".strip()
 
+    @display(description="profit")
+    def profit(self, order: Order) -> str:
+        items = DeliveryItem.objects.filter(delivery__line__order=order)
+        return "; ".join(map(str, earnings.of(items, Rates()))) or "Nothing with a cost was handed over yet."
+
     @display(description="to cancel it")
     def cancelling(self, order: Order) -> str:
         return order.account.service_class.elsewhere["cancel_order"]
@@ -235,8 +254,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
         self.tell(request, len(disputed), "{rows} settled; the flag is off until the buyer reports again.")
 
 
-def _deliveries_table(order: Order) -> dict[str, Any]:
-    rows = Delivery.objects.filter(line__order=order).defer("buyer_fields").order_by("pk")
+def _deliveries_table(rows: Sequence[Delivery]) -> dict[str, Any]:
     return {
         "headers": ["delivery", "status", "work", "units", "codes", "problem"],
         "rows": [
@@ -248,13 +266,30 @@ def _deliveries_table(order: Order) -> dict[str, Any]:
                 render_to_string("admin/orders/order/codes.html", {"items": row.items.all()[:CODES_SHOWN]}),
                 Truncator(row.last_error).chars(70),
             ]
-            for row in rows.prefetch_related(Prefetch("items", DeliveryItem.objects.order_by("pk")))
+            for row in rows
         ],
     }
 
 
-def _calls_table(order: Order) -> dict[str, Any]:
-    calls = ApiCall.objects.filter(account=order.account_id, about=order.external_id).order_by("-started_at")
+def _events_table(order: Order) -> dict[str, Any]:
+    events = WebhookEvent.objects.filter(account=order.account_id, subject=order.external_id).order_by("-received_at")
+    return {
+        "headers": ["received", "event", "work", "problem"],
+        "rows": [
+            [
+                localize(localtime(event.received_at)),
+                link("admin:marketplaces_webhookevent_change", event.kind, event.pk),
+                event.get_state_display(),
+                Truncator(event.last_error).chars(70),
+            ]
+            for event in events.defer("body", "headers")[:CALLS_SHOWN]
+        ],
+    }
+
+
+def _calls_table(order: Order, about: Sequence[str]) -> dict[str, Any]:
+    """Every request about the order, its deliveries and its parcels."""
+    calls = ApiCall.objects.filter(account=order.account_id, about__in=about).order_by("-started_at")
     return {
         "headers": ["when", "operation", "outcome", "took"],
         "rows": [
