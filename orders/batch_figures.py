@@ -51,8 +51,7 @@ def money_lines(batch: Batch) -> list[str]:
         lines = ["What it has cost is not known: enter the cost of one code above, and profit is counted."]
     else:
         left = sums.get(State.AVAILABLE.value) or earnings.NOTHING
-        lines = [
-            f"It has cost {money.display(paid, batch.currency)}; {money.display(left, batch.currency)} of that is left to sell."
-        ]
+        shown = [money.display(amount, batch.currency) for amount in (paid, left)]
+        lines = ["It has cost {}; {} of that is left to sell.".format(*shown)]
     items = DeliveryItem.objects.filter(code__batch=batch)
     return [*lines, *(f"Profit {earned}." for earned in earnings.of(items, Rates()))]

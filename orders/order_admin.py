@@ -126,7 +126,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
         if obj and contact_page.may_see(request) and obj.contact:
             sets.append(("Who bought it", ("contact_shown", "erase_at")))
         sets += [
-            ("Money", ("paid", "fee_shown", "refunded_shown", "profit", "is_disputed", "buyer")),
+            ("Money", ("paid", "fee_shown", "refunded_shown", "is_disputed", "buyer")),
             ("Times", ("ordered_at", "remote_updated_at", "seen_at")),
         ]
         sent = ("What the marketplace sent", {"fields": ("raw",), "classes": ("collapse",)})
@@ -148,10 +148,14 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
         rows = Delivery.objects.filter(line__order=row).select_related("line__product").defer("buyer_fields")
         deliveries = list(rows.prefetch_related(items).order_by("pk"))
         shipments = list(Shipment.objects.filter(order=row, deleted_at=None).defer("contact", "raw"))
+        for delivery in deliveries:
+            delivery.line.order = row  # else each would read it once more
+        vars(row)["page_deliveries"] = deliveries  # the buttons, which are asked for next, depend on them
         parts = [*(each.external_id for each in deliveries), *(each.external_id for each in shipments)]
         about = [row.external_id, *filter(None, parts)]
         return {
             "standing": standing.sentence(row, deliveries, shipments),
+            "profit": list(map(str, earnings.of(DeliveryItem.objects.filter(delivery__line__order=row), Rates()))),
             "deliveries": _deliveries_table(deliveries),
             "events": _events_table(row),
             "calls": _calls_table(row, about),
@@ -159,7 +163,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
         }
 
     def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
-        deliveries = Delivery.objects.filter(line__order=row).select_related("line__order").defer("buyer_fields")
+        deliveries: Sequence[Delivery] = vars(row).get("page_deliveries", ())
         is_open = any(fulfilment.can_go_on(delivery) for delivery in deliveries)
         wanted = {"accept": acceptance.is_open_to(row), "deliver_now": is_open, "settle": row.is_disputed}
         names = [name for name, is_of_use in wanted.items() if is_of_use]
@@ -210,11 +214,6 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
         if row.state == Acceptance.State.DONE:
             return f"Yes, for {row.wished_by}."
         return f"{row.wished_by} wants it: {row.get_state_display()}. {row.last_error}".strip()
-
-    @display(description="profit")
-    def profit(self, order: Order) -> str:
-        items = DeliveryItem.objects.filter(delivery__line__order=order)
-        return "; ".join(map(str, earnings.of(items, Rates()))) or "Nothing with a cost was handed over yet."
 
     @display(description="to cancel it")
     def cancelling(self, order: Order) -> str:
