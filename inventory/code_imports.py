@@ -172,7 +172,7 @@ class ImportCodes(runs.Kind):
     chunk = 1
 
     def describe(self, said: Mapping[str, Any]) -> str:
-        return f"Import {said['lines']:,} lines of codes into {said['sku']}"
+        return f"Import {said['lines']:,} lines of codes into {said['sku']}, up to {PART_LINES:,} in each row"
 
     def apply(self, rows: "QuerySet[CodeImportPart]", said: Mapping[str, Any], by: str) -> Mapping[Key, Outcome]:
         found = CodeImport.objects.select_for_update(no_key=True, of=("self",)).select_related("product", "supplier")

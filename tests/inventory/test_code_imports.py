@@ -171,7 +171,7 @@ def test_many_lines_are_compared_by_a_worker_and_imported_part_by_part(give, adm
 
     found = CodeImport.objects.get()
     assert (found.imported, found.duplicates, Batch.objects.count(), Code.objects.count()) == (45, 1, 1, 45)
-    assert Run.objects.get().title == "Import 46 lines of codes into GAME-1"
+    assert Run.objects.get().title == "Import 46 lines of codes into GAME-1, up to 10 in each row"
 
 
 def test_a_worker_that_dies_within_a_part_leaves_it_for_the_next_and_nothing_goes_in_twice(
