@@ -152,6 +152,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # What stands higher than its user is named here, so that no import runs upwards.
 MARKETPLACES_SHOP = "orders.shop.OurShop"
 METRICS_SOURCES = ["marketplaces.metrics.families", "inventory.metrics.families", "orders.metrics.families"]
+SEARCHES = ["orders.searching.KINDS", "inventory.searching.KINDS", "marketplaces.searching.KINDS"]
 # Sealed columns that are no EncryptedField.
 SEALED_COLUMNS = ["inventory.codes.SEALED"]
 

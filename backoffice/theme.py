@@ -26,7 +26,7 @@ def _page(title: str, icon: str, model: str, **more: str) -> dict[str, Any]:
     }
 
 
-NAVIGATION = [
+NAVIGATION: list[dict[str, Any]] = [
     {
         "title": "Sales",
         "separator": True,
@@ -55,6 +55,7 @@ NAVIGATION = [
             _page("Codes", "key", "inventory.code"),
             _page("Uploaded codes", "cloud_upload", "inventory.upload"),
             _page("Purchases", "shopping_cart", "inventory.purchase"),
+            _page("Imports of codes", "upload_file", "inventory.codeimport"),
             _page("Batches", "package_2", "inventory.batch"),
             _page("Movements", "swap_vert", "inventory.movement"),
             _page("Suppliers", "factory", "inventory.supplier"),

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from backoffice import money
@@ -30,6 +30,7 @@ from inventory import (
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
     feed_admin,  # noqa: F401  (registers its pages)
+    import_admin,  # noqa: F401  (registers its pages)
     offer_admin,  # noqa: F401  (registers its pages)
     price_admin,  # noqa: F401  (registers its pages)
     product_admin,  # noqa: F401  (registers its pages)
@@ -230,7 +231,10 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
 
 @admin.register(CodeReveal)
 class CodeRevealAdmin(EvidenceAdmin):
-    list_display = ("code", "user", "reason", "at")
+    """Who saw which code, when and why; for auditors."""
+
+    list_display = ("at", "user", "reason", "code_page")
+    list_filter = (("at", RangeDateTimeFilter),)
     list_select_related = ("code",)
     search_fields = ("user__startswith",)
     search_help_text = "Beginning of the user's name"
@@ -239,3 +243,7 @@ class CodeRevealAdmin(EvidenceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("code__sealed", "code__index")
+
+    @display(description="code")
+    def code_page(self, reveal: CodeReveal) -> str:
+        return link("admin:inventory_code_change", str(reveal.code), reveal.code_id)

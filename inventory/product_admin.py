@@ -64,7 +64,7 @@ class ProductAdmin(Pausable):
     list_select_related = ("cover",)
     search_fields = ("sku__startswith", "name__startswith")
     search_help_text = "Beginning of the SKU or the name"
-    readonly_fields = ("units", "movements", "sale", "cover_words")
+    readonly_fields = ("units", "movements", "imports", "sale", "cover_words")
     inlines = (OfferInline,)
     actions: Sequence[str] = ("receive", "correct", "pause_sales", "resume_sales")
     buttons: Sequence[str] = ("receive", "correct")
@@ -73,7 +73,7 @@ class ProductAdmin(Pausable):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         shown = ("sku", "name", "kind", "min_margin", ("low_at", "low_days"))
-        return (*shown, "sale", "units", "cover_words", *(("movements",) if obj.is_counted else ())) if obj else shown
+        return (*shown, "sale", "units", "cover_words", "movements" if obj.is_counted else "imports") if obj else shown
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
         return self.inlines if obj else ()
@@ -116,6 +116,10 @@ class ProductAdmin(Pausable):
     def movements(self, product: Product) -> str:
         query = f"product__id__exact={product.pk}"
         return link("admin:inventory_movement_changelist", "Movements of this product", query=query)
+
+    @display(description="codes")
+    def imports(self, product: Product) -> str:
+        return link("admin:inventory_codeimport_add", "Import codes of this product", query=f"product={product.pk}")
 
     @admin.action(description="Receive units", permissions=["move"])
     def receive(self, request: HttpRequest, queryset: "QuerySet[Product]") -> HttpResponse | None:
@@ -173,6 +177,7 @@ class BatchAdmin(BaseAdmin):
     )  # fmt: skip
     list_filter = (("product", AutocompleteSelectFilter), ("supplier", RelatedDropdownFilter))
     list_select_related = ("product", "supplier")
+    list_before_template = "admin/inventory/batch/import.html"
     search_fields = ("reference__startswith", "product__sku__startswith")
     search_help_text = "Beginning of the reference or the SKU"
     autocomplete_fields = ("supplier",)

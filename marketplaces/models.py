@@ -375,6 +375,8 @@ class Job(Outgoing):
                 fields=["account", "next_try_at"], name="job_to_poll", condition=Q(state__in=["due", "unknown"])
             ),
             models.Index(fields=["-started_at"]),
+            # Also finds ids by their beginning, which PostgreSQL's plain index can't in most languages.
+            models.Index(fields=["external_id"], name="job_by_id", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

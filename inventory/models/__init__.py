@@ -2,6 +2,7 @@
 
 from inventory.models.differences import Difference as Difference, Reconciliation as Reconciliation
 from inventory.models.feeds import Feed as Feed
+from inventory.models.imports import CodeImport as CodeImport, CodeImportPart as CodeImportPart
 from inventory.models.offers import Offer as Offer, Upload as Upload
 from inventory.models.prices import (
     AccountTerms as AccountTerms,
