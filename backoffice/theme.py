@@ -25,6 +25,10 @@ def _page(title: str, icon: str, model: str, **more: str) -> dict[str, Any]:
     }
 
 
+def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: bool(request.user.has_perm(permission))
+
+
 NAVIGATION = [
     {
         "title": "Sales",
@@ -38,6 +42,12 @@ NAVIGATION = [
             _page("Remedies", "healing", "orders.remedy"),
             _page("Purchase orders", "request_quote", "orders.purchaseorder"),
             _page("Timeline", "timeline", "orders.orderevent"),
+            {
+                "title": "Reports",
+                "icon": "monitoring",
+                "link": reverse_lazy("reports:index"),
+                "permission": _may("orders.view_reports"),
+            },
         ],
     },
     {
