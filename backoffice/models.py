@@ -11,6 +11,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from backoffice import environment
+from backoffice.comfort import (
+    Change as Change,
+    DefaultFilter as DefaultFilter,
+    Preference as Preference,
+    SavedFilter as SavedFilter,
+)
 from backoffice.crypto import EncryptedField
 
 
@@ -128,6 +134,9 @@ class Alert(models.Model):
 
 class AlertRule(models.Model):
     """Who is told of which alerts, and how."""
+
+    trail_fields = ("name", "is_enabled", "kinds", "quiet_from", "quiet_until", "time_zone")
+    trail_secrets = ("addresses", "webhook_url", "webhook_secret")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)  # known before anything is sealed
     name = models.CharField(max_length=100, unique=True)

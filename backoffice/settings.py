@@ -114,6 +114,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "backoffice.middleware.InZone",
     "backoffice.middleware.TellOfRuns",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -150,6 +151,9 @@ MARKETPLACES_SHOP = "orders.shop.OurShop"
 METRICS_SOURCES = ["marketplaces.metrics.families", "inventory.metrics.families", "orders.metrics.families"]
 # Sealed columns that are no EncryptedField.
 SEALED_COLUMNS = ["inventory.codes.SEALED"]
+
+# Say whether a text is a secret that we hold: it is not to be kept where people may type it in passing.
+SECRET_LOOKUPS = ["inventory.codes.is_known"]
 
 # Import and export are permissions of their own; a file waits for its confirmation where every process finds it.
 IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "import"
@@ -272,6 +276,7 @@ HEARTBEAT_STALE_SECONDS = 180
 # --- the rest ------------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 USE_I18N = True

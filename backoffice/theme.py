@@ -109,6 +109,7 @@ NAVIGATION = [
             _page("Alert rules", "rule", "backoffice.alertrule"),
             _page("Alert messages", "outgoing_mail", "backoffice.alertmessage"),
             _page("Runs", "playlist_play", "backoffice.run"),
+            _page("Changes", "manage_history", "backoffice.change"),
             _page("Queue", "stacks", "django_q.ormq"),
             _page("Failed tasks", "error", "django_q.failure"),
             _page("Finished tasks", "task_alt", "django_q.success"),
@@ -118,6 +119,29 @@ NAVIGATION = [
         ],
     },
 ]
+
+# The letter after “g”, and the list that it leads to.
+GO = {
+    "o": "orders.order", "d": "orders.delivery", "s": "orders.shipment", "p": "inventory.product", "f": "inventory.offer",
+    "c": "inventory.code", "b": "inventory.batch", "a": "marketplaces.account", "e": "marketplaces.webhookevent",
+    "l": "backoffice.alert", "u": "backoffice.run",
+}  # fmt: skip
+
+
+def shortcuts() -> list[tuple[str, str, Any, Callable[[HttpRequest], bool]]]:
+    """Letter, title, address and permission of what “g” and a letter lead to."""
+    pages = {name: _page("", "", name) for name in GO.values()}
+    titles = {item["link"]: item["title"] for group in NAVIGATION for item in group["items"]}
+    lists = [
+        (letter, titles[pages[name]["link"]], pages[name]["link"], pages[name]["permission"])
+        for letter, name in GO.items()
+    ]
+    return [
+        ("h", "Front page", reverse_lazy("admin:index"), lambda request: True),
+        *lists,
+        ("r", "Reports", reverse_lazy("reports:index"), _may("orders.view_reports")),
+    ]
+
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Back office",
@@ -146,6 +170,13 @@ UNFOLD: dict[str, Any] = {
             "900": "oklch(31% .05 202)",
             "950": "oklch(23% .04 204)",
         },
+    },
+    "SCRIPTS": [lambda request: static("backoffice/comfort.js")],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Your settings", "link": reverse_lazy("me:settings")},
+            {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+        ]
     },
     "SIDEBAR": {"show_search": True, "show_all_applications": False, "navigation": NAVIGATION},
 }

@@ -9,6 +9,7 @@ from backoffice import health
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/me/", include("backoffice.me")),
     path("admin/reports/", include("orders.urls")),
     path("admin/", admin.site.urls),
     path("hooks/", include("marketplaces.urls")),

@@ -177,6 +177,11 @@ def find(text: str) -> Code | None:
     return Code.objects.filter(index=crypto.blind_index(text)).first()
 
 
+def is_known(text: str) -> bool:
+    """Say whether a text is a code that we hold, or ever held."""
+    return Code.objects.filter(index=crypto.blind_index(text)).exists()
+
+
 __all__ = [
     "SEALED",
     "Content",
@@ -186,6 +191,7 @@ __all__ = [
     "contents",
     "find",
     "import_codes",
+    "is_known",
     "is_reason",
     "mask",
     "plaintexts",

@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -78,6 +79,11 @@ class WidePauseForm(ReasonForm):
 class PauseAdmin(EvidenceAdmin):
     """What is not for sale because somebody said so, and what was."""
 
+    empty_help = _(
+        "Nothing is paused and nothing was. A product, an offer or an account is paused on its own page; a"
+        " marketplace or everything with the button above."
+    )
+    empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
     list_display = (
         "named", badge("level", LEVELS), "by", short("reason"), age("at", "since"), "ended_by", age("ended_at", "until"),
     )  # fmt: skip
@@ -144,6 +150,10 @@ class PauseAdmin(EvidenceAdmin):
 class QuantityRuleAdmin(BaseAdmin):
     """Rules for the number that offers show; an offer's own wins over its product's, and that over its account's."""
 
+    empty_help = _(
+        "No rule yet: offers show all that can be sold. Add a rule to keep units back, to show a share, or at"
+        " most so many."
+    )
     list_display = ("__str__", "buffer", "share", "cap", "stop_below", "fixed")
     list_filter = (("account", RelatedDropdownFilter),)
     list_select_related = ("offer__product", "product", "account")

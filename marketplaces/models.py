@@ -30,6 +30,9 @@ SUCCESS_LASTS = timedelta(seconds=30)
 class Account(models.Model):
     """One account of ours on one marketplace."""
 
+    trail_fields = ("name", "marketplace", "base_url", "options", "is_sandbox", "is_enabled")
+    trail_secrets = ("credentials", "webhook_secrets", "registered_url")  # an address may hold a secret, too
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True, help_text="What you call it, such as “Main shop”.")
     marketplace = models.CharField(max_length=40, choices=services.choices)
