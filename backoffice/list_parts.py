@@ -22,7 +22,7 @@ class SavesFilters:
         if request.method != "GET" or IS_POPUP_VAR in request.GET:
             return super().changelist_view(request, extra_context)  # type: ignore[misc]
         page = page_of(self.model)
-        saved = filters.of_list(page, request.user) if request.user.pk else []  # type: ignore[arg-type]
+        saved = filters.of_list(page, request.user) if request.user.pk else []
         first = next((each for each in saved if each.is_default and each.query), None)
         if first is not None and not request.GET:
             return HttpResponseRedirect(f"{request.path}?{first.query}")

@@ -10,7 +10,8 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib import admin, messages
 from django.contrib.admin.exceptions import DisallowedModelAdminLookup
-from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.options import IS_POPUP_VAR, IncorrectLookupParameters
+from django.contrib.admin.views.main import ALL_VAR, PAGE_VAR
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
@@ -137,9 +138,10 @@ def save_filter(request: HttpRequest) -> HttpResponse:
     """Keep what a list shows now under a name, without what may be a code."""
     page, user = request.POST.get("page", ""), _me(request)
     model_admin, said = _admin_of(request, page), QueryDict(request.POST.get("query", ""))
-    request.GET = said.copy()
-    for name in ("p", "all", "_popup"):
-        request.GET.pop(name, None)  # type: ignore[attr-defined]
+    shown = said.copy()
+    for name in (PAGE_VAR, ALL_VAR, IS_POPUP_VAR):
+        shown.pop(name, None)
+    request.GET = shown  # type: ignore[assignment]
     try:
         known = model_admin.get_changelist_instance(request).filter_params
     except (IncorrectLookupParameters, DisallowedModelAdminLookup) as error:

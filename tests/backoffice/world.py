@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from backoffice.models import Alert, AlertMessage, AlertRule, Run, RunItem
+from backoffice.models import Alert, AlertMessage, AlertRule, Change, Run, RunItem
 from inventory.models import (
     Batch,
     Code,
@@ -233,6 +233,10 @@ def alert_rows(number: int) -> None:
     )  # fmt: skip
     message = AlertMessage.objects.create(rule=rule, channel="webhook", bundle="low_stock", state="done")
     message.alerts.add(alert)
+    Change.objects.create(
+        page="inventory.product", target=str(number), name=f"GAME-{number}", kind="changed", by="boss", how="form",
+        fields={"name": ["Old", "New"]},
+    )  # fmt: skip
     StockSettings.current()
 
 
