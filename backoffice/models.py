@@ -10,7 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from backoffice import environment
+from backoffice import clock, environment
 from backoffice.comfort import (
     Change as Change,
     DefaultFilter as DefaultFilter,
@@ -61,7 +61,7 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title}, {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.title}, {clock.said(self.created_at)}"
 
 
 class RunItem(models.Model):
@@ -232,4 +232,4 @@ class AlertMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_channel_display()} of {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.get_channel_display()} of {clock.said(self.created_at)}"

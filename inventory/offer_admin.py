@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from backoffice import money
+from backoffice import clock, money
 from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, price, short
 from backoffice.run_admin import BulkRuns
 from inventory import feeds, pricing, publishing
@@ -174,7 +174,7 @@ class OfferAdmin(OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
     def price_history(self, offer: Offer) -> str:
         changes = PriceChange.objects.filter(offer=offer.pk, is_dry_run=False).order_by("-at", "-pk")[:HISTORY]
         lines = [
-            f"{change.at:%Y-%m-%d %H:%M}  {change.words}  {change.reason}{f', by {change.by}' if change.by else ''}"
+            f"{clock.said(change.at)}  {change.words}  {change.reason}{f', by {change.by}' if change.by else ''}"
             for change in changes
         ]
         query = f"offer__id__exact={offer.pk}"

@@ -14,6 +14,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from backoffice import clock
 from backoffice.admin import BaseAdmin, EvidenceAdmin, age, answer, badge, short
 from inventory import pauses
 from inventory.models import Pause, QuantityRule
@@ -37,7 +38,7 @@ class Pausable(BaseAdmin):
     def sale(self, row: Any) -> str:
         """Whether it is for sale, and if not who paused it and why."""
         pause = Pause.objects.filter(scope=pauses.target(row).scope, ended_at=None).first()
-        return f"Paused {pause.at:%Y-%m-%d %H:%M} by {pause.by}: {pause.reason}" if pause else "Not paused."
+        return f"Paused {clock.said(pause.at)} by {pause.by}: {pause.reason}" if pause else "Not paused."
 
     @admin.action(description="Pause sales", permissions=["pause"])
     def pause_sales(self, request: HttpRequest, queryset: "QuerySet[Any]") -> HttpResponse | None:

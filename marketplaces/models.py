@@ -259,7 +259,7 @@ class ApiCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} at {self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.operation} at {timezone.localtime(self.started_at):%Y-%m-%d %H:%M:%S}"
 
 
 class WebhookEvent(Outgoing):

@@ -121,7 +121,7 @@ def _sales(accounts: list[Account], pages: Collection[str]) -> dict[str, Any]:
     sales = [*past, *takings.by_day(midnight, keys)]
     cards = [_orders_card(sales, today), _revenue_card(sales, today, rates)]
     if "inventory.code" in pages and "orders.delivery" in pages:
-        cards.append(_profit_card(takings.profit(midnight, keys, rates)))
+        cards.append(_profit_card(takings.earned(midnight, keys)))
     rows = [[_product(each.product, each.sku, pages), each.name, f"{each.units:,}"] for each in sold]
     return {
         "cards": cards,

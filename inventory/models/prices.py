@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from backoffice import money
+from backoffice import clock, money
 from inventory.models.offers import Offer
 from inventory.models.stock import CURRENCY_HELP, MARGIN_HELP, Product
 from marketplaces.models import Account, Outgoing, waiting_index
@@ -250,7 +250,7 @@ class PriceChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.offer_id} at {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.offer_id} at {clock.said(self.at)}"
 
     @property
     def words(self) -> str:
