@@ -75,7 +75,7 @@
         var words = document.createElement(url ? "a" : "span");
         row.className = "flex flex-row gap-4 items-center py-1";
         key.className = "border border-base-200 font-mono px-2 rounded-default dark:border-base-700";
-        key.style.minWidth = "4rem";
+        key.style.minWidth = "4.5rem";
         key.textContent = keys;
         words.textContent = text;
         if (url) { words.href = url; }
@@ -89,7 +89,8 @@
         if (box) { box.remove(); }
         box = document.createElement("dialog");
         box.id = "shortcuts-help";
-        box.className = "bg-white border border-base-200 m-auto max-w-3xl p-6 rounded-default shadow-lg dark:bg-base-800 " +
+        box.style.margin = "auto";
+        box.className = "bg-white border border-base-200 max-w-3xl p-6 rounded-default shadow-lg dark:bg-base-800 " +
             "dark:border-base-700 text-font-default-light dark:text-font-default-dark";
         var title = document.createElement("h2"), list = document.createElement("div"), off = document.createElement("a");
         title.className = "font-semibold mb-4 text-important text-xl";
