@@ -10,18 +10,17 @@ from django.utils.translation import gettext
 
 from backoffice import filters
 from backoffice.comfort import SavedFilter
-from backoffice.trail import page_of
 
 
 class SavesFilters:
     """A list shows the filters that were saved of it, and opens with the person's default one."""
 
-    model: Any
+    opts: Any
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         if request.method != "GET" or IS_POPUP_VAR in request.GET:
             return super().changelist_view(request, extra_context)  # type: ignore[misc]
-        page = page_of(self.model)
+        page = self.opts.label_lower
         saved = filters.of_list(page, request.user) if request.user.pk else []
         first = next((each for each in saved if each.is_default and each.query), None)
         if first is not None and not request.GET:

@@ -154,6 +154,15 @@ def test_nothing_is_saved_of_a_list_that_one_may_not_see():
     assert client.get(reverse("me:save_filter")).status_code == 405
 
 
+def test_a_list_that_shows_a_part_of_a_table_has_filters_of_its_own(admin_client):
+    data = {"page": "django_q.success", "name": "Beats", "query": "q=heartbeat"}
+
+    assert admin_client.post(reverse("me:save_filter"), data, follow=True).status_code == 200
+
+    assert "Beats" in admin_client.get("/admin/django_q/success/").content.decode()
+    assert "Beats" not in admin_client.get("/admin/django_q/failure/").content.decode()
+
+
 def test_an_empty_list_says_what_to_do_next_and_a_filtered_one_how_to_see_all(admin_client):
     empty = admin_client.get(LIST).content.decode()
     assert "No products yet" in empty
