@@ -12,6 +12,8 @@ urlpatterns = [
     path("admin/second-factor/", include("backoffice.second_factor.pages")),
     # In the place of the theme's own search, which takes what is typed in the address and keeps its results in the cache.
     path("admin/search/", admin.site.admin_view(search_page.page), name="search"),
+    path("admin/me/", include("backoffice.me")),
+    path("admin/reports/", include("orders.urls")),
     path("admin/", admin.site.urls),
     path("hooks/", include("marketplaces.urls")),
     path("healthz", health.healthz),

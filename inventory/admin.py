@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
@@ -124,6 +125,11 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
     The search is a POST of its own: a code that somebody types must not end up in an address, a log or a history.
     """
 
+    empty_help = _(
+        "No code yet. “manage.py import_codes FILE --sku SKU” reads a file of them; each is sealed at once"
+        " and shown to nobody without a reason."
+    )
+    empty_steps = ((_("Products"), "admin:inventory_product_changelist", "inventory.view_product"),)
     list_display = (
         "__str__", "product", badge("state", CODE_STATES), "kind", "batch", "cost_basis", "expires_at", "serial",
     )  # fmt: skip
@@ -233,6 +239,7 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
 class CodeRevealAdmin(EvidenceAdmin):
     """Who saw which code, when and why; for auditors."""
 
+    empty_help = _("Nobody has looked at a code. Whoever does has to give a reason, and is written down here.")
     list_display = ("at", "user", "reason", "code_page")
     list_filter = (("at", RangeDateTimeFilter),)
     list_select_related = ("code",)

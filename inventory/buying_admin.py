@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -141,6 +142,10 @@ def _usual_product(account: Account, product_id: str) -> Product | None:
 class PurchaseAdmin(BulkRuns, EvidenceAdmin):
     """Bought codes by their numbers, and where each purchase stands. No page shows a key."""
 
+    empty_help = _(
+        "Nothing was bought yet. Where a marketplace sells to sellers, “Buy codes” above finds a product and"
+        " buys codes into stock."
+    )
     list_display = (
         "__str__", "account", "product", badge("stage", STAGES), badge("state", OUTGOING, "work"), price("price"),
         price("max_price", "ceiling"), short("last_error", "problem", 40), age("created_at", "ordered"),

@@ -183,6 +183,11 @@ def is_exactly(text: str) -> Q:
     return Q(index=crypto.blind_index(text))
 
 
+def is_known(text: str) -> bool:
+    """Say whether a text is a code that we hold, or ever held."""
+    return Code.objects.filter(index=crypto.blind_index(text)).exists()
+
+
 __all__ = [
     "SEALED",
     "Content",
@@ -193,6 +198,7 @@ __all__ = [
     "find",
     "import_codes",
     "is_exactly",
+    "is_known",
     "is_reason",
     "mask",
     "plaintexts",

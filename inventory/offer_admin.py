@@ -8,11 +8,12 @@ from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from backoffice import money
+from backoffice import clock, money
 from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, price, short
 from inventory import pricing, publishing
 from inventory.limits import Book
@@ -57,6 +58,13 @@ def _is_alone(offer: Any) -> bool:
 class OfferAdmin(OfferFiles, Pausable, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
+    empty_help = _(
+        "No offer yet. Find what you sell in a marketplace's catalogue and press “Start an offer”, import a"
+        " file of offers, or add one by hand."
+    )
+    empty_steps = (
+        (_("Catalogue"), "admin:marketplaces_catalogueproduct_changelist", "marketplaces.view_catalogueproduct"),
+    )
     list_display = (
         "name", "account", "product", price("price"), "earns", "margin", "wanted", plain("pushed_quantity", "pushed"),
         plain("seen_quantity", "seen"), "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
@@ -167,7 +175,7 @@ class OfferAdmin(OfferFiles, Pausable, OfferUploads, OfferThere):
     def price_history(self, offer: Offer) -> str:
         changes = PriceChange.objects.filter(offer=offer.pk, is_dry_run=False).order_by("-at", "-pk")[:HISTORY]
         lines = [
-            f"{change.at:%Y-%m-%d %H:%M}  {change.words}  {change.reason}{f', by {change.by}' if change.by else ''}"
+            f"{clock.said(change.at)}  {change.words}  {change.reason}{f', by {change.by}' if change.by else ''}"
             for change in changes
         ]
         query = f"offer__id__exact={offer.pk}"

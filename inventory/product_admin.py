@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -57,6 +58,10 @@ class LowFilter(DropdownFilter):
 
 @admin.register(Product)
 class ProductAdmin(Pausable):
+    empty_help = _(
+        "No product yet. Add one under your own SKU, then import its codes with “manage.py import_codes” or"
+        " receive units on its page, and make offers of it."
+    )
     list_display = (
         "sku", "name", badge("kind", {"counted": "info"}), "available", "lasts", "is_low", age("created_at"),
     )  # fmt: skip
@@ -164,6 +169,10 @@ class ProductAdmin(Pausable):
 
 @admin.register(Supplier)
 class SupplierAdmin(BaseAdmin):
+    empty_help = _(
+        "No supplier yet. Add those that you buy from: batches and receipts name them, and reports show what"
+        " each of them brings."
+    )
     list_display = ("name", short("notes"))
     search_fields = ("name__startswith",)
 
@@ -172,6 +181,11 @@ class SupplierAdmin(BaseAdmin):
 class BatchAdmin(BaseAdmin):
     """Batches are made by imports; what was paid for them can be mended here."""
 
+    empty_help = _(
+        "No codes were imported yet. “manage.py import_codes FILE --sku SKU --cost 4.20 --currency EUR” makes"
+        " a batch; buying on a marketplace makes one, too."
+    )
+    empty_steps = ((_("Products"), "admin:inventory_product_changelist", "inventory.view_product"),)
     list_display = (
         "__str__", "product", "supplier", price("cost"), "imported", "duplicates", "rejected", age("created_at"),
     )  # fmt: skip
@@ -197,6 +211,9 @@ class BatchAdmin(BaseAdmin):
 
 @admin.register(Hold)
 class HoldAdmin(EvidenceAdmin):
+    empty_help = _(
+        "Nothing is set aside. Units are held for orders and reservations that are not delivered yet, by themselves."
+    )
     list_display = ("reference", "product", "account", "units_held", "until", "released_at", age("created_at"))
     list_filter = (("product", AutocompleteSelectFilter), ("account", RelatedDropdownFilter))
     list_select_related = ("product", "account")
@@ -217,6 +234,8 @@ class HoldAdmin(EvidenceAdmin):
 
 @admin.register(Movement)
 class MovementAdmin(EvidenceAdmin):
+    empty_help = _("No counted unit was moved yet. Open a product whose stock is counted and press “Receive units”.")
+    empty_steps = ((_("Products"), "admin:inventory_product_changelist", "inventory.view_product"),)
     list_display = (
         "product", badge("kind", MOVEMENTS), "on_hand", "held", "reference", "supplier", price("cost"), "by", age("at"),
     )  # fmt: skip
@@ -232,6 +251,7 @@ class MovementAdmin(EvidenceAdmin):
 class StockSettingsAdmin(BaseAdmin):
     """One row, for every product that says nothing else."""
 
+    empty_help = _("The settings are made when they are first needed: open the front page once.")
     list_display = ("__str__", "low_at", "low_days", "sales_days", "reveals_an_hour")
     fields = (("low_at", "low_days"), "sales_days", "reveals_an_hour")
 

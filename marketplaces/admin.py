@@ -12,6 +12,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -77,6 +78,10 @@ def _page_of(trouble: troubles.Trouble) -> str:
 class AccountAdmin(BaseAdmin):
     """One account's page: its form is what its marketplace declares. Secrets go in and never come out."""
 
+    empty_help = _(
+        "No account yet. Add one: its page asks for what its marketplace needs, checks the connection, and"
+        " shows the address to give to the marketplace. A play account talks to the sandbox."
+    )
     list_display: Sequence[Any] = (
         "name", "marketplace", "kind", "condition", age("last_success_at"), "refused_calls",
     )  # fmt: skip
@@ -240,6 +245,11 @@ class AccountAdmin(BaseAdmin):
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
+    empty_help = _(
+        "Nothing was received yet. Give the webhook address on the account's page to the marketplace, then"
+        " check the connection."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
         "__str__", "account", age("received_at"), "source", badge("state", OUTGOING), "repeats", "failure", "remark",
     )  # fmt: skip
@@ -294,6 +304,8 @@ class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
 
 @admin.register(ApiCall)
 class ApiCallAdmin(EvidenceAdmin):
+    empty_help = _("No marketplace was called yet. Open an account and press “Check connection”.")
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = ("operation", "account", "about", "outcome", "milliseconds", age("started_at"))
     list_filter = (("account", RelatedDropdownFilter),)
     list_select_related = ("account",)
@@ -319,6 +331,11 @@ class ApiCallAdmin(EvidenceAdmin):
 
 @admin.register(CatalogueProduct)
 class CatalogueProductAdmin(EvidenceAdmin):
+    empty_help = _(
+        "No catalogue was read yet. “manage.py sync catalog” reads what the marketplaces sell; then offers"
+        " can be started from here."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display: Sequence[Any] = (
         short("name"), "marketplace", "external_id", "rank", price("price"), "available", "category", "brand", "region",
         age("seen_at"),
@@ -339,6 +356,9 @@ class CatalogueProductAdmin(EvidenceAdmin):
 class JobAdmin(BulkRuns, EvidenceAdmin):
     """What a marketplace is still working on, and how it ended."""
 
+    empty_help = _(
+        "No marketplace is working on anything. Where one answers a push with a job, it is followed here to its end."
+    )
     list_display = (
         "external_id", "account", "purpose", badge("state", OUTGOING), badge("result", RESULTS), "is_stuck", "status_word",
         "polls", age("started_at"), age("ended_at"), short("reason"),

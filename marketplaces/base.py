@@ -98,6 +98,8 @@ class MarketplaceService:
     # Words of this marketplace's pages that tell people what to do where it has no such operation.
     elsewhere: ClassVar[Mapping[str, str]] = {}
     files_per_upload: ClassVar[int] = 1
+    # In so many seconds a delivery should be handed over, where its request names no deadline of its own; for reports.
+    delivery_target_seconds: ClassVar[int] = 60
     # Seconds that the slowest of its calls waits for an answer; marketplaces.checks proves that a task outlasts it.
     longest_read_seconds: ClassVar[float] = READ_SECONDS
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.formats import localize
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     BooleanRadioFilter,
@@ -88,6 +89,11 @@ class TimelineInline(EvidenceInline):
 class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
     """The mirror of an order and all we did for it. It is read, never edited: the truth is at the marketplace."""
 
+    empty_help = _(
+        "No order yet. Orders come by themselves, by notification and by polling, once an account is"
+        " connected; “manage.py sync orders” reads them now."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
         "external_id", "number", age("ordered_at", "ordered"), "account", "channel", badge("state", ORDER_STATES),
         "status_word", "products", "units", price("amount"), "needs_shipping", "attention",
@@ -311,6 +317,8 @@ def _calls_table(order: Order, about: Sequence[str]) -> dict[str, Any]:
 
 @admin.register(OrderEvent)
 class OrderEventAdmin(EvidenceAdmin):
+    empty_help = _("Nothing has happened to an order yet.")
+    empty_steps = ((_("Orders"), "admin:orders_order_changelist", "orders.view_order"),)
     list_display = ("at", "order", badge("level", {"warning": "warning"}), "kind", short("text", length=120))
     list_filter = (("level", ChoicesDropdownFilter),)
     list_select_related = ("order",)

@@ -71,6 +71,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_can("inventory", "view", "pricerule pricechange fee exchangerate"),
         "inventory.export_offer",
         *_can("orders", "view", "order orderline purchaseorder remedy"),
+        "orders.view_reports",
     ),
     "Auditors": (
         "backoffice.view_*",

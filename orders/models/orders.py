@@ -82,6 +82,7 @@ class Order(models.Model):
             ("deliver_order", "Can deliver orders"),
             ("accept_order", "Can accept orders"),
             ("see_contact", "Can see buyers' names, addresses and telephone numbers"),
+            ("view_reports", "Can see profit, stock value and delivery times, and take them along as files"),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from backoffice.models import Alert, AlertMessage, AlertRule, Authenticator, Run, RunItem, SecondFactorEvent
+from backoffice.models import Alert, AlertMessage, AlertRule, Authenticator, Change, Run, RunItem, SecondFactorEvent
 from inventory.models import (
     Batch,
     Code,
@@ -249,6 +249,10 @@ def alert_rows(number: int) -> None:
     )  # fmt: skip
     message = AlertMessage.objects.create(rule=rule, channel="webhook", bundle="low_stock", state="done")
     message.alerts.add(alert)
+    Change.objects.create(
+        page="inventory.product", target=str(number), name=f"GAME-{number}", kind="changed", by="boss", how="form",
+        fields={"name": ["Old", "New"]},
+    )  # fmt: skip
     StockSettings.current()
     user = User.objects.create_user(f"second-{number}", is_staff=True)
     Authenticator.objects.create(user=user, name="app", seed=SEED)

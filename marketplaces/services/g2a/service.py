@@ -54,6 +54,7 @@ RESERVATION_SECONDS = 9
 
 class Service(MarketplaceService):
     slug = "g2a"
+    delivery_target_seconds = 9  # G2A asks for the codes and waits so long
     label = "G2A"
     default_base_url = dialects.PRODUCTION_ROOT
     credentials = account.CREDENTIALS
