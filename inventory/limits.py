@@ -97,6 +97,10 @@ class Book:
         self._bases = Shelf(lambda pks: costs.bases(self._products[pk] for pk in pks), products)
         self._categories = Shelf(_categories_of, {offer.external_product_id for offer in known})
 
+    def note(self, product: Product) -> None:
+        """Know a product that was read already."""
+        self._products[product.pk] = product
+
     def limits(self, offer: Offer) -> Limits:
         """Say between what the offer's price has to be."""
         known: list[tuple[Decimal, str]] = []

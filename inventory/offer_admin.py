@@ -16,6 +16,7 @@ from backoffice import money
 from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, price, short
 from backoffice.run_admin import BulkRuns
 from inventory import feeds, pricing, publishing
+from inventory.draft_admin import OfferWizard
 from inventory.limits import Book
 from inventory.models import CompetitorWatch, Difference, Offer, PriceChange, Upload
 from inventory.offer_files import OfferFiles
@@ -53,7 +54,7 @@ def _is_alone(offer: Any) -> bool:
 
 
 @admin.register(Offer)
-class OfferAdmin(OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
+class OfferAdmin(OfferWizard, OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
