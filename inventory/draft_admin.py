@@ -137,11 +137,9 @@ class OfferWizard(BaseAdmin):
         assert account is not None  # noqa: S101  (the steps before)
         typed = request.POST.get("id", "").strip()[:100]
         if request.method == "POST":
-            problem = drafting.why_not_there(account, typed) if typed else "Choose a product, or enter its id."
-            if not problem:
-                drafting.choose_goods(
-                    wish.draft, account, typed, finding.known(account, typed) or _posted(request.POST)
-                )
+            goods, problem = _chosen(account, typed, request.POST.get("name", "")[:300])
+            if goods is not None:
+                drafting.choose_goods(wish.draft, account, goods)
                 return self._next(wish, GOODS)
         facts: dict[str, Any] = {"problem": problem, "typed": typed or wish.goods_id, "field": service.own_code}
         facts["by_hand"] = _by_hand(account=account.pk, product=wish.product.pk if wish.product else "")
@@ -225,7 +223,7 @@ class OfferWizard(BaseAdmin):
         if len(able) == 1:
             drafting.say(draft, ACCOUNT, str(able[0].pk))
         if goods is not None and able:
-            drafting.choose_goods(draft, able[0], goods.external_id, finding.known(able[0], goods.external_id))
+            drafting.choose_goods(draft, able[0], finding.of(goods))
         return draft
 
     def _next(self, wish: Wish, step: str) -> HttpResponse:
@@ -344,9 +342,18 @@ def _by_hand(**given: Any) -> str:
     return f"{reverse('admin:inventory_offer_add')}?{query}"
 
 
-def _posted(posted: Mapping[str, str]) -> RemoteProduct:
-    """What a search told of the product whose button was pressed."""
-    return RemoteProduct(posted.get("id", "").strip()[:100], posted.get("name", "").strip()[:300])
+def _chosen(account: Account, product_id: str, name: str) -> tuple[RemoteProduct | None, str]:
+    """The product there that was chosen or typed, and why it can't be offered. `name` is what a search showed of it."""
+    if not product_id:
+        return None, "Choose a product, or enter its id."
+    if account.service_class.own_code is not None:
+        problem = drafting.why_not_there(account, product_id)
+        return (None, problem) if problem else (RemoteProduct(product_id, ""), "")
+    if found := finding.known(account, product_id):
+        return found, ""
+    if account.can("get_product"):
+        return finding.look_up(account, product_id)
+    return RemoteProduct(product_id, name), ""
 
 
 def _searched(request: HttpRequest, account: Account) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from inventory.models import Offer
 from inventory.shelves import Place, Shelves
 from marketplaces import accounts
 from marketplaces.exceptions import MarketplaceError
+from marketplaces.http import as_number
 from marketplaces.types import Urgency
 
 
@@ -98,14 +99,14 @@ def preview(wish: Wish) -> Preview:
         return Preview(facts, problem=str(error), warnings=shown.warnings)
     if rehearsal is None:
         return Preview(facts, warnings=shown.warnings, steps=[f"Create the offer at {offer.account}."])
-    body = json.dumps(money.json_safe(rehearsal.body), indent=2, ensure_ascii=False) if rehearsal.body else ""
+    body = json.dumps(rehearsal.body, indent=2, ensure_ascii=False, default=as_number) if rehearsal.body else ""
     return Preview(facts, rehearsal.steps, body, rehearsal.left_out, shown.warnings)
 
 
 def _facts(wish: Wish, offer: Offer) -> list[tuple[str, str]]:
     facts = [
         ("Account", f"{offer.account} ({wish.service.label})"),
-        ("Our product", f"{offer.product}"),
+        ("Our product", f"{wish.product} – {wish.product.name}" if wish.product else ""),
         ("Product there", f"{wish.goods.name} ({wish.goods_id})" if wish.goods.name else wish.goods_id),
     ]
     if wish.asked is not None:

@@ -89,10 +89,7 @@ class Wish:
     @cached_property
     def book(self) -> Book:
         """What limits and earnings stand on, read once for a page."""
-        book = Book()
-        if self.product is not None:
-            book.note(self.product)
-        return book
+        return Book([Offer(account=self.account, product=self.product, external_product_id=self.goods_id)])
 
     # --- forms ---------------------------------------------------------------------------------------------------
 
@@ -219,10 +216,10 @@ def say(draft: OfferDraft, step: str, said: Any) -> None:
     _keep(draft, "said")
 
 
-def choose_goods(draft: OfferDraft, account: Account, product_id: str, goods: RemoteProduct | None = None) -> None:
+def choose_goods(draft: OfferDraft, account: Account, goods: RemoteProduct) -> None:
     """Keep which product of the marketplace is offered, and what is known of it. Safe to repeat."""
-    say(draft, GOODS, {"id": product_id, "marketplace": account.marketplace})
-    draft.found = {**draft.found, "goods": goods_as_json(goods or RemoteProduct(product_id, ""))}
+    say(draft, GOODS, {"id": goods.external_id, "marketplace": account.marketplace})
+    draft.found = {**draft.found, "goods": goods_as_json(goods)}
     _keep(draft, "found")
 
 

@@ -78,16 +78,17 @@ def look_up(account: Account, product_id: str) -> tuple[RemoteProduct | None, st
 def known(account: Account, product_id: str) -> RemoteProduct | None:
     """A product of the mirrored catalogue, by its id."""
     row = CatalogueProduct.objects.filter(marketplace=account.marketplace, external_id=product_id).first()
-    return _of(row) if row else None
+    return of(row) if row else None
 
 
 def _mirror_or(account: Account, text: str, problem: str) -> Found:
     found = CatalogueProduct.objects.filter(marketplace=account.marketplace, name__icontains=text)
-    mirrored = [_of(row) for row in (found.defer("raw").order_by("name")[:MIRRORED] if text else ())]
+    mirrored = [of(row) for row in (found.defer("raw").order_by("name")[:MIRRORED] if text else ())]
     return Found(mirrored, "" if mirrored else problem, is_mirrored=bool(mirrored))
 
 
-def _of(row: CatalogueProduct) -> RemoteProduct:
+def of(row: CatalogueProduct) -> RemoteProduct:
+    """A row of the mirrored catalogue as the marketplace told it."""
     return RemoteProduct(
         row.external_id,
         row.name,

@@ -15,16 +15,18 @@ from unfold.views import ChangeList
 from backoffice import money
 from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, price, short
 from backoffice.run_admin import BulkRuns
-from inventory import feeds, pricing, publishing
+from inventory import feeds, pricing, publishing, shelves
 from inventory.draft_admin import OfferWizard
 from inventory.limits import Book
 from inventory.models import CompetitorWatch, Difference, Offer, PriceChange, Upload
 from inventory.offer_files import OfferFiles
-from inventory.offer_forms import OfferForm
+from inventory.offer_filters import OutOfStepFilter
+from inventory.offer_forms import OfferForm, OfferRowForm, OfferRows
 from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
 from inventory.pause_admin import Pausable
 from inventory.pricing import NewPrice
+from inventory.shelves import Place
 from inventory.upload_admin import OfferUploads
 
 HISTORY = 10
@@ -34,18 +36,25 @@ SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "susp
 
 
 class PricedList(ChangeList):
-    """The list's rows share one look at fees, costs and rates, whatever their number."""
+    """The list's rows share one look at fees, costs, rates, rules and stock, whatever their number."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = list(self.result_list)
-        book = Book(rows)
+        book, known = Book(rows), shelves.read([Place.of(offer) for offer in rows])
         for offer in rows:
-            offer.book = book
+            offer.book, offer.shelves = book, known
 
 
 def _earning(offer: Any) -> pricing.Earning:
     return pricing.earning(offer, offer.price, getattr(offer, "book", None))
+
+
+def _reason(request: HttpRequest) -> str:
+    """Where a person changed a price."""
+    match = request.resolver_match
+    is_list = match is not None and match.url_name == "inventory_offer_changelist"
+    return "Changed in the list of offers" if is_list else "Changed on the offer’s page"
 
 
 def _is_alone(offer: Any) -> bool:
@@ -57,14 +66,17 @@ def _is_alone(offer: Any) -> bool:
 class OfferAdmin(OfferWizard, OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
-    list_display = (
-        "name", "account", "product", price("price"), "earns", "margin", "wanted", plain("pushed_quantity", "pushed"),
-        plain("seen_quantity", "seen"), "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
+    list_display: Sequence[Any] = (
+        "name", "account", "product", "price", plain("currency", "in"), "earns", "margin", "stock", "quantity", "wanted",
+        plain("pushed_quantity", "pushed"), plain("seen_quantity", "seen"),
+        "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
         "is_active", "differs", short("last_error", "problem", 40),
     )  # fmt: skip
+    list_editable = ("price", "quantity")
     list_filter = (
-        ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), ("seen_status", ChoicesDropdownFilter),
-        ("product", AutocompleteSelectFilter), "is_active", ("feed", RelatedDropdownFilter),
+        OutOfStepFilter, ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter),
+        ("seen_status", ChoicesDropdownFilter), ("product", AutocompleteSelectFilter), "is_active",
+        ("feed", AutocompleteSelectFilter),
     )  # fmt: skip
     list_select_related = ("account", "product")
     search_fields = ("external_id__startswith", "external_product_id__startswith", "product__sku__startswith")
@@ -178,9 +190,29 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, BulkRuns, OfferUploads, Offe
     def buyer_sees(self, offer: Offer) -> str:
         return money.display(offer.buyer_pays, offer.currency) if offer.simulated_price == offer.price else ""
 
-    @display(description="wanted", ordering="quantity")
-    def wanted(self, offer: Offer) -> str:
-        return "follow stock" if offer.quantity is None else str(offer.quantity)
+    @display(description="stock")
+    def stock(self, offer: Any) -> int | None:
+        """Units of its product that can be sold, before rules and limits."""
+        return None if offer.product_id is None else offer.shelves.units.get(offer.product_id, 0)
+
+    @display(description="wanted")
+    def wanted(self, offer: Any) -> int:
+        """Units that it should show now, as rules, pauses and its own limit say."""
+        return publishing.wanted_quantity(offer, offer.shelves)
+
+    # --- changes in the list -------------------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        """Who may change nothing sees amounts as they are paid."""
+        if self.has_change_permission(request):
+            return self.list_display
+        return [price(name) if name == "price" else name for name in self.list_display]
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, **{"form": OfferRowForm, **kwargs})
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_formset(request, **{"formset": OfferRows, **kwargs})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save what was changed; the price goes its own way, which keeps its history."""
@@ -191,7 +223,7 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, BulkRuns, OfferUploads, Offe
         super().save_model(request, obj, form, change)
         form.changed_data = asked
         if not change or set(asked) & PRICE:
-            pricing.set_price({obj.pk: new}, reason="Changed on the offer’s page", by=request.user.get_username())
+            pricing.set_price({obj.pk: new}, reason=_reason(request), by=request.user.get_username())
             obj.price, obj.currency = new.amount, new.currency
         if form.changed_data and obj.product_id:
             publishing.request(Offer.objects.filter(pk=obj.pk))

@@ -301,10 +301,11 @@ def _shown_length(answer: Answer | None) -> str:
 
 
 def _dumps(payload: Any) -> str:
-    return json.dumps(payload, ensure_ascii=False, default=_number)
+    return json.dumps(payload, ensure_ascii=False, default=as_number)
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
+    """How an amount goes into a JSON body. Raises TypeError for what does not go into one."""
     # The json module writes floats by repr(), which for two to fifteen digits is the Decimal's own text.
     if isinstance(value, Decimal):
         if abs(value.adjusted()) > LONGEST_NUMBER:  # an amount by no means, and maybe gigabytes of digits
