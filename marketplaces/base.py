@@ -103,6 +103,8 @@ class MarketplaceService:
     # not show what changed.
     poll_overlap_seconds: ClassVar[int] = 3600
     poll_first_days: ClassVar[int] = 30  # how far back an account's first reading goes
+    # How an account is connected: what to do in each step of marketplaces.connecting, in lines for people.
+    guide: ClassVar[Mapping[str, Sequence[str]]] = {}
     # Words of this marketplace's pages that tell people what to do where it has no such operation.
     elsewhere: ClassVar[Mapping[str, str]] = {}
     files_per_upload: ClassVar[int] = 1

@@ -112,6 +112,7 @@ class Client:
         self._hold_off = hold_off
         self._granted = 0
         self.urgency = Urgency.CATALOGUE
+        self.met_a_page = False  # the last answer was a web page, which no API of a marketplace gives
 
     def plan(self, count: int, urgency: Urgency) -> None:
         """Set aside `count` requests for the calls that follow. Raises BudgetSpent, with the wait in `retry_after`.
@@ -188,6 +189,7 @@ class Client:
             error = type(caught).__name__
             raise self._broken(caught, operation, is_write) from caught
         finally:
+            self.met_a_page = answer is not None and answer.json is None and _is_page(answer)
             self._ended(answer)
             self._record(
                 CallRecord(
@@ -290,6 +292,11 @@ def _body(
     if payload is not None:
         return _dumps(payload).encode(), {"Content-Type": "application/json"}
     return None, {}
+
+
+def _is_page(answer: Answer) -> bool:
+    begins = answer.body[:200].lstrip().lower()
+    return "html" in answer.headers.get("content-type", "") or begins.startswith((b"<!doctype html", b"<html"))
 
 
 def _shown_files(files: Sequence[FileToSend]) -> str:

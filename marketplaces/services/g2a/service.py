@@ -29,6 +29,7 @@ from marketplaces.services.g2a import (
     reading,
 )
 from marketplaces.services.g2a.bodies import OfferFilter, ProductFilter
+from marketplaces.services.g2a.guide import GUIDE
 from marketplaces.services.g2a.line import Line
 from marketplaces.services.g2a.mapping import ProductPage, Reservation, ReservedStock
 from marketplaces.services.g2a.offers import PAGE_SIZE, Offers
@@ -73,6 +74,7 @@ class Service(MarketplaceService):
     secret_keys = reading.SECRET_KEYS
     budget_burst = 20
     longest_read_seconds = KEY_SECONDS
+    guide = GUIDE
     currencies = (bodies.CURRENCY,)
     find_requests = 5  # `contract` needs one; in `live` the offers of one type are read page by page
     hook_methods = inbound.METHODS

@@ -18,6 +18,7 @@ from marketplaces.http import Client
 from marketplaces.questions import Answers, OfferForm, Rehearsal
 from marketplaces.services.g2g import asking, inbound, mapping, reading, signing, validation, webhook_log
 from marketplaces.services.g2g.browsing import Catalogue
+from marketplaces.services.g2g.guide import GUIDE
 from marketplaces.services.g2g.line import Line, named, segment
 from marketplaces.shop import Shop
 from marketplaces.types import (
@@ -54,6 +55,7 @@ FILTERS = frozenset({"status", "query", "brand_id", "service_id", "seller_id"})
 class Service(MarketplaceService):
     slug = "g2g"
     label = "G2G"
+    guide = GUIDE
     find_requests = REQUESTS_TO_FIND
     searches_by_category = True
     default_base_url = "https://open-api.g2g.com"

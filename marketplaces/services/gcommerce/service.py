@@ -10,6 +10,7 @@ from marketplaces.exceptions import BudgetSpent, ConfigurationError, TemporaryEr
 from marketplaces.http import Client
 from marketplaces.questions import OfferForm, Rehearsal
 from marketplaces.services.gcommerce import asking, decoding, fields, mapping, selling, statuses, trading
+from marketplaces.services.gcommerce.guide import GUIDE
 from marketplaces.services.gcommerce.line import Line, named, whole_id
 from marketplaces.types import (
     Category,
@@ -78,6 +79,7 @@ class Service(MarketplaceService):
     bulk_fields = selling.IN_BULK
     offers_per_feed = selling.MOST_FED
     offers_by_code = True
+    guide = GUIDE
     own_code = asking.OWN_CODE
     currencies = (fields.CURRENCY,)
     elsewhere = {"cancel_order": IN_PANEL, "accept_purchase_order": IN_PANEL}

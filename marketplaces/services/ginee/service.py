@@ -19,6 +19,7 @@ from marketplaces.exceptions import (
 from marketplaces.http import Client
 from marketplaces.questions import Rehearsal
 from marketplaces.services.ginee import address, inbound, mapping, reading, signing, subscription
+from marketplaces.services.ginee.guide import GUIDE
 from marketplaces.services.ginee.line import ORDERS_PER_PAGE, Line, windows
 from marketplaces.services.ginee.stock import MOST_STOCK, QUANTITY, ROWS_PER_UPDATE, SKUS_PER_READ, Stock, batches
 from marketplaces.shop import Shop
@@ -104,6 +105,7 @@ class Service(MarketplaceService):
     own_code = Field(
         "external_product_id", "Master SKU", "As it stands in Ginee, to the letter. Usually the same as our SKU.",
     )  # fmt: skip
+    guide = GUIDE
     offers_exist_there = True
     offers_per_update = ROWS_PER_UPDATE
     offers_per_read = SKUS_PER_READ
