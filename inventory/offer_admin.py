@@ -30,6 +30,7 @@ from inventory.shelves import Place
 from inventory.upload_admin import OfferUploads
 
 HISTORY = 10
+WIDE_ENOUGH = '<span style="display: inline-block; min-width: 11rem">{}</span>'  # beside so many short columns
 GOES_WITH_IT = (PriceChange, CompetitorWatch)
 PRICE = frozenset({"price", "currency"})
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
@@ -146,7 +147,7 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, BulkRuns, OfferUploads, Offe
 
     @display(description="offer", ordering="external_id")
     def name(self, offer: Offer) -> str:
-        return offer.title or str(offer)
+        return format_html(WIDE_ENOUGH, offer.title or str(offer))
 
     @display(description="in their word")
     def seen_word(self, offer: Offer) -> str:

@@ -12,7 +12,7 @@ DECIDES = frozenset({"price", "currency", "floor", "ceiling", "product", "accoun
 
 ROW_WIDGETS = {
     "price": {"style": "min-width: 5.5rem; width: 5.5rem"},
-    "quantity": {"style": "min-width: 6.5rem; width: 6.5rem", "placeholder": "follow stock"},
+    "quantity": {"style": "min-width: 8rem; width: 8rem", "placeholder": "follow stock"},
 }
 
 

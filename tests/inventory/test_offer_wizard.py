@@ -202,6 +202,24 @@ def test_a_marketplace_that_does_not_answer_says_so_and_is_asked_again(g2g, prod
     assert "Denomination" in way.text
 
 
+def test_an_offer_is_started_from_our_products_page(product, admin_client):
+    other = make.product("OTHER")
+    address = f"{NEW}?product={product.pk}"
+    assert address in says(admin_client.get(reverse("admin:inventory_product_change", args=[product.pk])))
+
+    text = says(admin_client.get(address))
+
+    assert "Choose GAME-1" in text
+    assert f"Choose {other.sku}" not in text
+
+
+def test_where_there_is_no_product_the_way_to_one_is_shown(db, admin_client):
+    text = says(admin_client.get(NEW))
+
+    assert "There is no product yet" in text
+    assert reverse("admin:inventory_product_add") in text
+
+
 # --- typing, going back, pressing twice -------------------------------------------------------------------------------
 
 
