@@ -10,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
@@ -103,6 +105,16 @@ class SellingAccountAdmin(Pausable, AccountAdmin):
             return []
         text = f"{count:,} difference{'' if count == 1 else 's'} between what we want or know and what it shows"
         return [(text, f"{reverse('admin:inventory_difference_changelist')}?account__id__exact={account.pk}")]
+
+    def get_read(self, account: Account) -> list[tuple[str, bool]]:
+        seen = Offer.objects.filter(account=account).exclude(seen_at=None).order_by("-seen_at")
+        last = seen.values_list("seen_at", flat=True).first()
+        words = (
+            f"Offers: last read {date_format(localtime(last), 'DATETIME_FORMAT')}."
+            if last
+            else "No offer was read yet."
+        )
+        return [*super().get_read(account), (words, last is not None)]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         sets = super().get_fieldsets(request, obj)

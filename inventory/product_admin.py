@@ -69,7 +69,7 @@ class ProductAdmin(Pausable):
     list_select_related = ("cover",)
     search_fields = ("sku__startswith", "name__startswith")
     search_help_text = "Beginning of the SKU or the name"
-    readonly_fields = ("units", "movements", "imports", "sale", "cover_words")
+    readonly_fields = ("units", "movements", "imports", "sale", "cover_words", "offer_it")
     inlines = (OfferInline,)
     actions: Sequence[str] = ("receive", "correct", "pause_sales", "resume_sales")
     buttons: Sequence[str] = ("receive", "correct")
@@ -78,7 +78,10 @@ class ProductAdmin(Pausable):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         shown = ("sku", "name", "kind", "min_margin", ("low_at", "low_days"))
-        return (*shown, "sale", "units", "cover_words", "movements" if obj.is_counted else "imports") if obj else shown
+        if obj is None:
+            return shown
+        offer_it = ("offer_it",) if request.user.has_perm("inventory.add_offer") else ()
+        return (*shown, "sale", "units", "cover_words", *offer_it, "movements" if obj.is_counted else "imports")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
         return self.inlines if obj else ()
@@ -116,6 +119,10 @@ class ProductAdmin(Pausable):
         found = {state: units for state, units in stock.count(product.pk).items() if units}
         by_state = ", ".join(f"{units} {Code.State(state).label}" for state, units in found.items())
         return f"{stock.sellable(product.pk)} can be sold now. In all: {by_state or 'none'}."
+
+    @display(description="sell it")
+    def offer_it(self, product: Product) -> str:
+        return link("admin:inventory_offer_new", "Make an offer of it", query=f"product={product.pk}")
 
     @display(description="movements")
     def movements(self, product: Product) -> str:

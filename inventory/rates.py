@@ -12,7 +12,7 @@ from functools import cached_property
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
@@ -40,10 +40,8 @@ class Rates:
         if self._known is not None:
             return {(row.base, row.quote): row for row in self._known}
         until = ExchangeRate.objects.filter(day__lte=self.day).order_by()
-        newest = Q()
-        for row in until.values("base", "quote").annotate(newest=Max("day")):
-            newest |= Q(base=row["base"], quote=row["quote"], day=row["newest"])
-        return {(row.base, row.quote): row for row in ExchangeRate.objects.filter(newest)} if newest else {}
+        newer = until.filter(base=OuterRef("base"), quote=OuterRef("quote"), day__gt=OuterRef("day"))
+        return {(row.base, row.quote): row for row in until.filter(~Exists(newer))}
 
     def convert(self, amount: Decimal, base: str, quote: str) -> Decimal:
         """Say what an amount in `base` is worth in `quote`, unrounded. Raises MissingRate.
