@@ -23,6 +23,7 @@ os.environ |= {
     "EMAIL_URL": "consolemail://",
     "TIME_ZONE": "UTC",
     "LOG_FORMAT": "text",
+    "LOG_LEVEL": "INFO",
     "METRICS_ALLOW": "127.0.0.0/8,::1",
     "METRICS_TOKEN": "",
     "Q_WORKERS": "4",
