@@ -143,7 +143,7 @@ class SecondFactorEvent(models.Model):
 
     class Meta:
         verbose_name = "second factor event"
-        indexes = [models.Index(fields=["-at"]), models.Index(fields=["whose"])]
+        indexes = [models.Index(fields=["-at"])]
 
     def __str__(self) -> str:
         return f"{self.get_what_display()}, {self.whose}, {self.at:%Y-%m-%d %H:%M}"
