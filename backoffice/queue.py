@@ -21,19 +21,22 @@ Argument = int | str
 LANES = {task: f"{Conf.CLUSTER_NAME}:{lane}" for task, lane in settings.QUEUE_LANES.items()}
 
 
-def enqueue(task: str, *args: Argument) -> None:
-    """Run the function named by the dotted path `task` as soon as a worker is free. Safe to repeat."""
-    async_task(task, *args, broker=_Writer(task, timezone.now()))
+def enqueue(task: str, *args: Argument, is_urgent: bool = False) -> None:
+    """Run the function named by the dotted path `task` as soon as a worker is free. Safe to repeat.
+
+    What `is_urgent` passes whatever else waits, as a delivery does.
+    """
+    async_task(task, *args, broker=_Writer(_lane(task, is_urgent), timezone.now()))
 
 
-def enqueue_with(source: str, task: str, *args: Argument) -> tuple[str, list[Any]]:
+def enqueue_with(source: str, task: str, *args: Argument, is_urgent: bool = False) -> tuple[str, list[Any]]:
     """Return the INSERT that enqueue() would make, and its values, to be part (a CTE) of a larger statement.
 
     It inserts when the CTE called `source` has a row. For PostgreSQL, where each statement less is a journey less.
     """
     writer = _Packer()
     async_task(task, *args, broker=writer)
-    values = broker.as_values(LANES.get(task, broker.REST), writer.package, timezone.now())
+    values = broker.as_values(_lane(task, is_urgent), writer.package, timezone.now())
     return broker.PUT_FOR.format(source=source), values
 
 
@@ -42,7 +45,11 @@ def enqueue_at(when: datetime, task: str, *args: Argument) -> None:
 
     A row of the queue whose lock ends at `when` is taken then; a one-off Schedule would be up to 30 s late.
     """
-    async_task(task, *args, broker=_Writer(task, max(when, timezone.now())))
+    async_task(task, *args, broker=_Writer(_lane(task), max(when, timezone.now())))
+
+
+def _lane(task: str, is_urgent: bool = False) -> str:
+    return broker.DELIVERY if is_urgent else LANES.get(task, broker.REST)
 
 
 class _Writer:
@@ -50,8 +57,8 @@ class _Writer:
 
     list_key = Conf.CLUSTER_NAME
 
-    def __init__(self, task: str, when: datetime) -> None:
-        self.lane, self.when = LANES.get(task, broker.REST), when
+    def __init__(self, lane: str, when: datetime) -> None:
+        self.lane, self.when = lane, when
 
     def enqueue(self, package: str) -> str:
         broker.put(self.lane, package, self.when)

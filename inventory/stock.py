@@ -22,6 +22,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from backoffice import queue
+from backoffice.rows import insert_if_new
 from inventory import goods
 from inventory.changes import (
     CHANGED_TASK,
@@ -52,6 +53,15 @@ SELECT id FROM inventory_code
 """
 
 
+_OF_HOLD = """
+SELECT id FROM inventory_code
+ WHERE hold_id = %s AND state = 'held' AND (expires_at IS NULL OR expires_at >= %s) ORDER BY position LIMIT %s
+"""
+_OUT_OF_HOLD = "UPDATE inventory_code SET hold_id = NULL WHERE id {picked} RETURNING id, position"
+_END_HOLD = """
+UPDATE inventory_hold SET released_at = %s
+ WHERE id = %s AND released_at IS NULL AND units = 0{over} RETURNING product_id
+"""
 # What is picked, the note that says so and the wake-up of who follows it: one journey to the database.
 _PICK_AND_TELL = """
 WITH picked AS ({pick}),
@@ -113,23 +123,21 @@ def hold(
     account_id: UUID | None = None,
     until: datetime | None = None,
     may_be_short: bool = False,
+    is_counted: bool | None = None,
 ) -> Held:
     """Make the hold for `reference` cover `quantity` units: pick what is missing, let go what is too much.
 
     `until` is set when the hold is made and not moved by a repeat. Raises ShortStock, unless it `may_be_short`. Safe to
-    repeat: the same reference has one hold.
+    repeat: the same reference has one hold. `is_counted` says what the product is, where the caller knows.
     """
     # One that may be short raises nothing that is caught, so a transaction that it joins needs no way back to here.
     with transaction.atomic(savepoint=not may_be_short):
-        held, is_new = Hold.objects.select_for_update(no_key=True).get_or_create(
-            product_id=product_id,
-            reference=reference,
-            released_at=None,
-            defaults={"account_id": account_id, "until": until},
-        )
+        held, is_new = _locked_or_new(product_id, reference, account_id, until)
         codes = Code.objects.filter(hold=held)
         has = 0 if is_new else codes.count()
-        if not has and (held.units or goods.is_counted(product_id)):
+        if not has and is_counted is None:
+            is_counted = goods.is_counted(product_id)
+        if not has and (held.units or is_counted):
             return Held(held, goods.hold(held, quantity, may_be_short=may_be_short))
         if has > quantity:
             surplus = list(codes.order_by("-position").values_list("pk", flat=True)[: has - quantity])
@@ -144,6 +152,25 @@ def hold(
         return Held(held, min(has, quantity))
 
 
+def _locked_or_new(
+    product_id: int, reference: str, account_id: UUID | None, until: datetime | None
+) -> tuple[Hold, bool]:
+    """The open hold of this reference, locked until the transaction ends, and whether it was made just now."""
+    known = Hold.objects.select_for_update(no_key=True).filter(
+        product_id=product_id, reference=reference, released_at=None
+    )
+    held = known.first()
+    if held is not None:
+        return held, False
+    held = Hold(product_id=product_id, reference=reference, account_id=account_id, until=until)
+    return (held, True) if insert_if_new(held) else (known.get(), False)
+
+
+def keep(hold_id: int) -> bool:
+    """Let an open hold last until it is taken or released; False when it is not open. Safe to repeat."""
+    return bool(Hold.objects.filter(pk=hold_id, released_at=None).update(until=None))
+
+
 def release(hold_id: int) -> int:
     """End a hold; its codes can be sold again. Returns how many. Safe to repeat."""
     return _release(hold_id) or 0
@@ -151,18 +178,36 @@ def release(hold_id: int) -> int:
 
 def _release(hold_id: int, *, over_by: datetime | None = None) -> int | None:
     """Release a hold that is open, and over by then if that is asked; None when it is not."""
-    with transaction.atomic():
-        is_over = Q(until__lte=over_by) if over_by else Q()
-        held = Hold.objects.select_for_update(no_key=True).filter(is_over, pk=hold_id, released_at=None).first()
-        if held is None:
-            return None
-        freed = Code.objects.filter(hold=held, state=State.HELD).update(state=State.AVAILABLE, hold=None)
+    with transaction.atomic(savepoint=False):
+        product_id = _end_of_codes(hold_id, over_by)
+        if product_id is None:
+            return _release_counted(hold_id, over_by)
+        freed = Code.objects.filter(hold=hold_id, state=State.HELD).update(state=State.AVAILABLE, hold=None)
         if freed:
-            changed(held.product_id)
-        freed += goods.let_go(held)
-        held.released_at = timezone.now()
-        held.save(update_fields=["released_at"])
+            changed(product_id)
         return freed
+
+
+def _end_of_codes(hold_id: int, over_by: datetime | None) -> int | None:
+    """Lock and end a hold of codes in one statement; returns its product, or None when it is not one that is open."""
+    as_stored = connection.ops.adapt_datetimefield_value
+    values = [as_stored(timezone.now()), hold_id, *([as_stored(over_by)] if over_by else [])]
+    with connection.cursor() as cursor:
+        cursor.execute(_END_HOLD.format(over=" AND until <= %s" if over_by else ""), values)
+        ended = cursor.fetchone()
+    return ended[0] if ended else None
+
+
+def _release_counted(hold_id: int, over_by: datetime | None) -> int | None:
+    is_over = Q(until__lte=over_by) if over_by else Q()
+    open_holds = Hold.objects.select_for_update(no_key=True).filter(is_over, released_at=None).exclude(units=0)
+    held = open_holds.filter(pk=hold_id).first()
+    if held is None:
+        return None
+    freed = goods.let_go(held)
+    held.released_at = timezone.now()
+    held.save(update_fields=["released_at"])
+    return freed
 
 
 def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[int]:
@@ -173,18 +218,29 @@ def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[
     if hold_id is None and quantity == 1 and connection.vendor != "sqlite":
         return _pick(product_id, 1, None)  # one statement, which is a transaction by itself
     with transaction.atomic(savepoint=False):
-        from_hold: list[int] = []
-        if hold_id is not None:
+        from_hold = [] if hold_id is None else _out_of_hold(hold_id, quantity)
+        if hold_id is not None and len(from_hold) < quantity:
             held = Code.objects.select_for_update(no_key=True).filter(hold_id=hold_id, state=State.HELD)
             today = timezone.now().date()
-            found = list(held.order_by("position").values_list("pk", "expires_at"))
-            over = {pk for pk, expires_at in found if expires_at is not None and expires_at < today}
-            from_hold = [pk for pk, _ in found if pk not in over][:quantity]
+            over = list(held.filter(expires_at__lt=today).order_by("position").values_list("pk", flat=True))
             if over:
                 Code.objects.filter(pk__in=over).update(state=State.EXPIRED, hold=None)
-            if from_hold:
-                Code.objects.filter(pk__in=from_hold).update(hold=None)
         return from_hold + _pick(product_id, quantity - len(from_hold), None)
+
+
+def _out_of_hold(hold_id: int, quantity: int) -> list[int]:
+    """Pick up to `quantity` codes of a hold that are not past their date, in one statement; returns their ids."""
+    picked = f"IN ({_OF_HOLD})" if connection.vendor == "sqlite" else f"= ANY(ARRAY({_OF_HOLD} FOR NO KEY UPDATE))"
+    with connection.cursor() as cursor:
+        cursor.execute(_OUT_OF_HOLD.format(picked=picked), [hold_id, timezone.now().date(), quantity])
+        return [pk for pk, _ in sorted(cursor.fetchall(), key=lambda picked: picked[1])]
+
+
+def covered(hold_ids: Collection[int]) -> dict[int, tuple[int, datetime | None, int]]:
+    """The product of open holds, until when each lasts and how many units it covers; those that are over are not there."""
+    open_holds = Hold.objects.filter(pk__in=hold_ids, released_at=None)
+    rows = open_holds.annotate(picked=Count("codes")).values_list("pk", "product_id", "until", "units", "picked")
+    return {pk: (product_id, until, units or picked) for pk, product_id, until, units, picked in rows}
 
 
 def give_away(*, product_id: int, quantity: int, kinds: Collection[CodeKind] = (CodeKind.TEXT,)) -> list[int]:
@@ -266,7 +322,8 @@ def withdraw(code_ids: Collection[int], state: str) -> int:
 
 
 def _move(code_ids: Collection[int], sources: Collection[str], target: str) -> None:
-    with transaction.atomic():
+    # What it raises ends the transaction that it joins, so there is nothing to go back to.
+    with transaction.atomic(savepoint=False):
         codes = Code.objects.filter(pk__in=code_ids)
         moved = codes.filter(state__in=sources, hold=None).update(state=target)
         if moved != len(set(code_ids)):

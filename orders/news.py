@@ -1,6 +1,7 @@
 """What a marketplace tells of an order: it is read, or believed where nobody can be asked; and nothing is ever deleted."""
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -10,19 +11,35 @@ from marketplaces.types import RemoteOrder
 from orders import intake, readings, timeline
 from orders.models import Order
 
+# Another machine's clock may be ahead: what was read so shortly after news of it may be from before.
+SKEW = timedelta(seconds=1)
 
-def order_changed(account: Account, hint: RemoteOrder) -> None:
+
+def order_changed(account: Account, hint: RemoteOrder, *, heard_at: datetime | None = None) -> None:
     """Read an order that is new or changed: now, or together with others where one request reads many. Safe to repeat.
 
-    Until it is read a new order is shown with what the notification said; of a known one nothing changes.
+    Until it is read a new order is shown with what the notification said; of a known one nothing changes. News of an order
+    that was read since they came (`heard_at`) tell nothing: where many wait, the last of them is read and the others are not.
     """
     if account.service_class.orders_per_read > 1 or hint.is_summary:
         with transaction.atomic():
             summary = replace(hint, is_summary=True)
             intake.import_order(account=account, remote=summary, event_status_word=hint.status_word)
             readings.ask(account, hint.external_id)
-    else:
+    elif heard_at is None or not _was_read_since(account, hint, heard_at + SKEW):
         intake.refresh(account, hint)
+
+
+def _was_read_since(account: Account, hint: RemoteOrder, when: datetime) -> bool:
+    """Whether the order was asked for after that, and all that only the news say is known of it, too."""
+    is_read = {"is_summary": False, "is_hearsay": False, "asked_at__gt": when}
+    if timezone.now() <= when:  # nobody can have asked after that
+        return False
+    order = Order.objects.defer("raw").filter(account=account, external_id=hint.external_id, **is_read).first()
+    if order is None:
+        return False
+    known = intake.as_known(order)
+    return intake.with_hint(known, hint) == known
 
 
 def order_told(account: Account, remote: RemoteOrder) -> None:

@@ -140,11 +140,11 @@ def test_a_code_that_was_sent_never_comes_back():
     taken = stock.take(product_id=product.pk, quantity=1)
     stock.mark_sent(taken)
 
-    with pytest.raises(stock.NotMoved):
+    with pytest.raises(stock.NotMoved), transaction.atomic():
         stock.put_back(taken)
     stock.mark_delivered(taken)
     stock.mark_delivered(taken)
-    with pytest.raises(stock.NotMoved):
+    with pytest.raises(stock.NotMoved), transaction.atomic():
         stock.put_back(taken)
     assert stock.count(product.pk) == {**dict.fromkeys(State.values, 0), State.DELIVERED: 1}
 
