@@ -8,8 +8,9 @@ from backoffice.startup import load_settings
 load_settings()
 
 from django.core.handlers.exception import convert_exception_to_response  # noqa: E402  (needs the settings)
-from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
+from django.http import HttpResponseBase  # noqa: E402
 
 DOOR = "/hooks/"
 
@@ -21,7 +22,13 @@ class Door(WSGIHandler):
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
-        self._middleware_chain = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined]
+        self._middleware_chain = convert_exception_to_response(self._answer)  # type: ignore[arg-type]
+
+    def _answer(self, request: WSGIRequest) -> HttpResponseBase:
+        response: HttpResponseBase = self._get_response(request)  # type: ignore[attr-defined]
+        # Without a length the caller would wait for the end of a connection that is kept.
+        response.headers.setdefault("Content-Length", str(len(getattr(response, "content", b""))))
+        return response
 
 
 _pages, _door = get_wsgi_application(), Door()

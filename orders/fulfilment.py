@@ -6,22 +6,20 @@ any two statements and the next one goes on from the rows.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
-from backoffice.crypto import CannotOpen
-from inventory import codes, stock
+from inventory import stock
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
-from marketplaces.exceptions import MarketplaceError, PermanentError, TemporaryError, UnknownOutcome
+from marketplaces.exceptions import MarketplaceError, PermanentError, UnknownOutcome
 from marketplaces.models import Account
 from marketplaces.outgoing import Again
 from marketplaces.types import (
-    CodeToSend,
     DeliveryKind,
     DeliveryRequest,
     DeliveryResult,
@@ -30,7 +28,7 @@ from marketplaces.types import (
     RemoteOrder,
     Urgency,
 )
-from orders import intake, merging, picking, pickup, results, timeline, topups
+from orders import intake, merging, picking, pickup, results, sending, timeline, topups
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 Status = Delivery.Status
@@ -156,7 +154,7 @@ def _send_codes(delivery: Delivery) -> Again | None:
     if again := _unanswered(delivery, service, sent):
         return again
     items, plain = _pick(delivery, service)
-    if (count := _send_lots(delivery, items, plain, service)) is not None:
+    if (count := sending.send_lots(delivery, items, plain, service)) is not None:
         return _what_next(delivery, count)
     delivery.order.refresh_from_db()
     again = _wait_or_stop(delivery)
@@ -264,7 +262,7 @@ def _unanswered(delivery: Delivery, service: MarketplaceService, sent: Sequence[
     lost = _items(delivery).exclude(sent_at=None).filter(accepted_at=None).order_by("pk")
     first = lost.first() if sent else None
     if first is None:
-        _set_repeated(delivery, None)  # a lot that is lost later is looked for just as long
+        sending.set_repeated(delivery, None)  # a lot that is lost later is looked for just as long
         return None
     since = delivery.repeated_at or first.sent_at or timezone.now()
     if timezone.now() - since < results.UNANSWERED_FOR:
@@ -277,24 +275,18 @@ def _unanswered(delivery: Delivery, service: MarketplaceService, sent: Sequence[
             kind="unanswered",
         )
     lot = list(lost[: service.codes_per_call])
-    plain = _plain(lot, {})
-    _set_repeated(delivery, timezone.now())
+    plain = sending.plain_of(lot, {})
+    sending.set_repeated(delivery, timezone.now())
     timeline.warn(delivery.order, "repeated", f"{lost.count()} codes never arrived; the same codes are sent once more.")
     try:
-        _send(delivery, lot, plain, service)
+        sending.send(delivery, lot, plain, service)
         delivery.save(update_fields=["submitted_at"])
     except UnknownOutcome:
         raise
     except MarketplaceError:  # the repeat certainly did not arrive, so it is still to be made
-        _set_repeated(delivery, None)
+        sending.set_repeated(delivery, None)
         raise
     return None
-
-
-def _set_repeated(delivery: Delivery, at: datetime | None) -> None:
-    if delivery.repeated_at != at:
-        delivery.repeated_at = at
-        delivery.save(update_fields=["repeated_at"])
 
 
 def _pick(delivery: Delivery, service: MarketplaceService) -> tuple[list[DeliveryItem], dict[int, str]]:
@@ -320,84 +312,6 @@ def _pick(delivery: Delivery, service: MarketplaceService) -> tuple[list[Deliver
         # What can't be opened stays picked: mostly it is a key that is missing, and no fault of the code.
         filled = picking.fill(delivery, service, picked=len(items), keep_unreadable=True)
         return [*items, *filled.items], filled.plain
-
-
-def _send_lots(
-    delivery: Delivery, items: Sequence[DeliveryItem], known: Mapping[int, str], service: MarketplaceService
-) -> int | None:
-    """Send those of the items that have not left; returns how many of all have, or None when the order was closed or halted
-    before they all had. `known` is what some of the codes hold.
-    """
-    unsent = [item for item in items if item.sent_at is None]
-    count = len(items) - len(unsent)
-    for start in range(0, len(unsent), service.codes_per_call):
-        picked = unsent[start : start + service.codes_per_call]
-        plain = _plain(picked, known)  # before they are marked: what can't be opened has not left
-        lot = _mark_sent(delivery, picked)
-        if lot is None:
-            return None
-        if lot:
-            _send_first(delivery, lot, plain, service)
-        if start + len(picked) < len(unsent):  # the last one is written down with the new status
-            delivery.save(update_fields=["submitted_at"])
-        count += len(lot)
-    return count
-
-
-def _plain(items: Sequence[DeliveryItem], known: Mapping[int, str]) -> Mapping[int, str]:
-    if all(item.code_id in known for item in items):
-        return known
-    try:
-        return codes.plaintexts([item.code_id for item in items])
-    except CannotOpen as error:
-        numbers = ", ".join(str(item.code_id) for item in items[:5])
-        raise TemporaryError(
-            f"Codes can't be opened (among {numbers}): {error}. Check the secret keys of this installation; a code that is"
-            " broken by itself can be replaced on its page",
-            kind="unreadable",
-        ) from None
-
-
-def _mark_sent(delivery: Delivery, items: Sequence[DeliveryItem]) -> list[DeliveryItem] | None:
-    """Write down that codes are about to leave; those withdrawn in the meantime are left out.
-
-    None when the order may not be delivered any more: it is locked as for an import, so one of the two comes first.
-    """
-    with transaction.atomic():
-        delivery.line.order = Order.objects.select_for_update(no_key=True).get(pk=delivery.line.order_id)
-        if not results.may_be_delivered(delivery):
-            return None
-        still = DeliveryItem.objects.filter(pk__in=[item.pk for item in items], withdrawn_at=None, sent_at=None)
-        now = timezone.now()
-        lot = list(items)
-        if still.update(sent_at=now) < len(lot):  # some were withdrawn: those that are marked now are ours
-            lot = list(DeliveryItem.objects.filter(pk__in=[item.pk for item in items], sent_at=now).order_by("pk"))
-        stock.mark_sent([item.code_id for item in lot])
-        return lot
-
-
-def _send_first(
-    delivery: Delivery, lot: Sequence[DeliveryItem], plain: Mapping[int, str], service: MarketplaceService
-) -> None:
-    try:
-        _send(delivery, lot, plain, service)
-    except UnknownOutcome:
-        raise
-    except MarketplaceError:  # it certainly was not taken, so the lot has not left
-        with transaction.atomic():
-            DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(sent_at=None)
-            stock.unmark_sent([item.code_id for item in lot])
-        raise
-
-
-def _send(
-    delivery: Delivery, lot: Sequence[DeliveryItem], plain: Mapping[int, str], service: MarketplaceService
-) -> None:
-    to_send = [CodeToSend(content=plain[item.code_id], reference=item.reference) for item in lot]
-    service.send_codes(delivery.order.external_id, delivery.external_id, to_send)
-    DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(accepted_at=timezone.now())
-    _set_repeated(delivery, None)
-    delivery.submitted_at = delivery.submitted_at or timezone.now()  # saved by the caller
 
 
 def _what_next(delivery: Delivery, sent: int) -> Again:

@@ -26,20 +26,20 @@ def order_changed(account: Account, hint: RemoteOrder, *, heard_at: datetime | N
             summary = replace(hint, is_summary=True)
             intake.import_order(account=account, remote=summary, event_status_word=hint.status_word)
             readings.ask(account, hint.external_id)
-    elif heard_at is None or not _was_read_since(account, hint, heard_at + SKEW):
-        intake.refresh(account, hint)
-
-
-def _was_read_since(account: Account, hint: RemoteOrder, when: datetime) -> bool:
-    """Whether the order was asked for after that, and all that only the news say is known of it, too."""
-    is_read = {"is_summary": False, "is_hearsay": False, "asked_at__gt": when}
-    if timezone.now() <= when:  # nobody can have asked after that
-        return False
-    order = Order.objects.defer("raw").filter(account=account, external_id=hint.external_id, **is_read).first()
+        return
+    order = _read_since(account, hint.external_id, heard_at + SKEW) if heard_at else None
     if order is None:
-        return False
-    known = intake.as_known(order)
-    return intake.with_hint(known, hint) == known
+        intake.refresh(account, hint)
+    elif (known := intake.as_known(order)) != intake.with_hint(known, hint):
+        intake.import_order(account=account, remote=replace(hint, is_summary=True))  # fills what is empty
+
+
+def _read_since(account: Account, external_id: str, when: datetime) -> Order | None:
+    """The order, when it was asked for after that."""
+    if timezone.now() <= when:  # nobody can have asked since
+        return None
+    is_read = {"is_summary": False, "is_hearsay": False, "asked_at__gt": when}
+    return Order.objects.defer("raw").filter(account=account, external_id=external_id, **is_read).first()
 
 
 def order_told(account: Account, remote: RemoteOrder) -> None:

@@ -9,7 +9,7 @@ from inventory.models import Code, Offer
 from marketplaces import events, outgoing
 from marketplaces.models import Account, WebhookEvent
 from marketplaces.services.g2g import sandbox_orders
-from orders import fulfilment
+from orders import fulfilment, sending
 from orders.models import Delivery, DeliveryItem, OrderEvent
 from orders.verify import verify
 from tests import make
@@ -211,7 +211,7 @@ def test_a_worker_that_dies_after_marking_the_codes_repeats_only_after_looking(g
     order_id = asked_for(shop, 1)
     delivery = outgoing.claim(Delivery, shop.delivery(order_id).pk)
     fulfilment._pick(delivery, delivery.account.service())
-    fulfilment._mark_sent(delivery, list(DeliveryItem.objects.all()))
+    sending.mark_sent(delivery, list(DeliveryItem.objects.all()))
 
     worker_is_missed(shop)
     g2g.advance(60)
