@@ -11,6 +11,7 @@ Each verb is one short transaction, joins the caller's if there is one, and writ
 that its offers follow. Quantities are units.
 """
 
+import functools
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
@@ -71,7 +72,8 @@ SELECT id FROM picked
 """
 
 
-def pick_statement(*, skip_locked: bool, kinds: Collection[CodeKind] = ()) -> str:
+@functools.cache
+def pick_statement(*, skip_locked: bool, kinds: frozenset[CodeKind] = frozenset()) -> str:
     """The statement that picks codes, of `kinds` alone where some are named, in the words of the database."""
     named = ", ".join(f"'{CodeKind(kind)}'" for kind in sorted(kinds))
     choose = _CHOOSE.format(kinds=f" AND kind IN ({named})" if named else "")
@@ -86,7 +88,7 @@ def _pick(product_id: int, quantity: int, hold_id: int | None, kinds: Collection
 
     def run(*, skip_locked: bool) -> list[int]:
         now = timezone.now()
-        sql = pick_statement(skip_locked=skip_locked, kinds=kinds)
+        sql = pick_statement(skip_locked=skip_locked, kinds=frozenset(kinds))
         values: list[Any] = [hold_id, product_id, now.date(), quantity]
         if connection.vendor != "sqlite":
             wake, woken = queue.enqueue_with("picked", CHANGED_TASK, product_id)

@@ -21,10 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="only see that each runs; its figures say nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument(
-        "--markdown", type=Path, metavar="FILE", help="write the tables into a page, in place of those of an earlier run"
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the tables into a page, in place of those of an earlier run",
     )
     parser.add_argument(
-        "--seconds", type=float, default=60.0, metavar="N", help="how long each rate of `delivery` lasts (%(default)g)"
+        "--seconds", type=float, default=30.0, metavar="N", help="how long each rate of `delivery` lasts (%(default)g)"
     )
     asked = parser.parse_args(arguments)
     if unknown := [name for name in asked.names if name not in names]:
