@@ -11,7 +11,6 @@ Each verb is one short transaction, joins the caller's if there is one, and writ
 that its offers follow. Quantities are units.
 """
 
-import functools
 from collections import Counter
 from collections.abc import Collection
 from datetime import datetime
@@ -19,12 +18,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from backoffice import queue
 from backoffice.rows import insert_if_new
-from inventory import goods
+from inventory import goods, statements
 from inventory.changes import (
     CHANGED_TASK,
     Held as Held,
@@ -32,7 +31,8 @@ from inventory.changes import (
     ShortStock as ShortStock,
     changed as changed,
 )
-from inventory.models import Code, Hold, Level
+from inventory.models import Code, Hold
+from inventory.statements import pick_statement as pick_statement
 from marketplaces.shop import CodeKind
 
 State = Code.State
@@ -40,47 +40,6 @@ ship, unship = goods.ship, goods.unship
 
 # What a person may take out of sale, and what it becomes.
 WITHDRAWN = (State.FAULTY, State.VOID)
-
-_PICK = """
-UPDATE inventory_code SET state = 'held', hold_id = %s
- WHERE id {picked} RETURNING id
-"""
-# The order is not by primary key and the condition names the state first: that is what lets the planner use the small
-# index of available codes whatever its statistics say.
-_CHOOSE = """
-SELECT id FROM inventory_code
- WHERE product_id = %s AND state = 'available' AND (expires_at IS NULL OR expires_at >= %s){kinds}
- ORDER BY position LIMIT %s
-"""
-
-
-_OF_HOLD = """
-SELECT id FROM inventory_code
- WHERE hold_id = %s AND state = 'held' AND (expires_at IS NULL OR expires_at >= %s) ORDER BY position LIMIT %s
-"""
-_OUT_OF_HOLD = "UPDATE inventory_code SET hold_id = NULL WHERE id {picked} RETURNING id, position"
-_END_HOLD = """
-UPDATE inventory_hold SET released_at = %s
- WHERE id = %s AND released_at IS NULL AND units = 0{over} RETURNING product_id
-"""
-# What is picked, the note that says so and the wake-up of who follows it: one journey to the database.
-_PICK_AND_TELL = """
-WITH picked AS ({pick}),
-     noted AS (INSERT INTO inventory_stockchange (product_id, at) SELECT %s, %s WHERE EXISTS (SELECT 1 FROM picked)),
-     woken AS ({wake})
-SELECT id FROM picked
-"""
-
-
-@functools.cache
-def pick_statement(*, skip_locked: bool, kinds: frozenset[CodeKind] = frozenset()) -> str:
-    """The statement that picks codes, of `kinds` alone where some are named, in the words of the database."""
-    named = ", ".join(f"'{CodeKind(kind)}'" for kind in sorted(kinds))
-    choose = _CHOOSE.format(kinds=f" AND kind IN ({named})" if named else "")
-    if connection.vendor == "sqlite":  # one writer at a time: there is nobody to skip
-        return _PICK.format(picked=f"IN ({choose})")
-    lock = " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
-    return _PICK.format(picked=f"= ANY(ARRAY({choose}{lock}))")
 
 
 def _pick(product_id: int, quantity: int, hold_id: int | None, kinds: Collection[CodeKind] = ()) -> list[int]:
@@ -92,7 +51,7 @@ def _pick(product_id: int, quantity: int, hold_id: int | None, kinds: Collection
         values: list[Any] = [hold_id, product_id, now.date(), quantity]
         if connection.vendor != "sqlite":
             wake, woken = queue.enqueue_with("picked", CHANGED_TASK, product_id)
-            sql, values = _PICK_AND_TELL.format(pick=sql, wake=wake), [*values, product_id, now, *woken]
+            sql, values = statements.PICK_AND_TELL.format(pick=sql, wake=wake), [*values, product_id, now, *woken]
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
             return sorted(pk for (pk,) in cursor.fetchall())
@@ -195,7 +154,7 @@ def _end_of_codes(hold_id: int, over_by: datetime | None) -> int | None:
     as_stored = connection.ops.adapt_datetimefield_value
     values = [as_stored(timezone.now()), hold_id, *([as_stored(over_by)] if over_by else [])]
     with connection.cursor() as cursor:
-        cursor.execute(_END_HOLD.format(over=" AND until <= %s" if over_by else ""), values)
+        cursor.execute(statements.END_HOLD.format(over=" AND until <= %s" if over_by else ""), values)
         ended = cursor.fetchone()
     return ended[0] if ended else None
 
@@ -232,9 +191,10 @@ def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[
 
 def _out_of_hold(hold_id: int, quantity: int) -> list[int]:
     """Pick up to `quantity` codes of a hold that are not past their date, in one statement; returns their ids."""
-    picked = f"IN ({_OF_HOLD})" if connection.vendor == "sqlite" else f"= ANY(ARRAY({_OF_HOLD} FOR NO KEY UPDATE))"
+    chosen = statements.OF_HOLD
+    picked = f"IN ({chosen})" if connection.vendor == "sqlite" else f"= ANY(ARRAY({chosen} FOR NO KEY UPDATE))"
     with connection.cursor() as cursor:
-        cursor.execute(_OUT_OF_HOLD.format(picked=picked), [hold_id, timezone.now().date(), quantity])
+        cursor.execute(statements.OUT_OF_HOLD.format(picked=picked), [hold_id, timezone.now().date(), quantity])
         return [pk for pk, _ in sorted(cursor.fetchall(), key=lambda picked: picked[1])]
 
 
@@ -382,12 +342,14 @@ def sellable(product_id: int, kinds: Collection[CodeKind] = ()) -> int:
 
 
 def sellable_of(product_ids: Collection[int]) -> dict[int, int]:
-    """The same for many products, in two statements; each is there."""
-    codes = can_be_sold(Code.objects.filter(product_id__in=product_ids)).order_by()
+    """The same for many products, in one statement; each is there. More than statements.MOST_COUNTED is as good as that."""
+    if not product_ids:
+        return {}
     units = dict.fromkeys(product_ids, 0)
-    units |= dict(codes.values_list("product_id").annotate(units=Count("pk")))
-    levels = Level.objects.filter(pk__in=product_ids).values_list("pk", F("on_hand") - F("held"))
-    return units | dict(levels)
+    with connection.cursor() as cursor:
+        sql = statements.SELLABLE.format(products=", ".join(["%s"] * len(units)))
+        cursor.execute(sql, [timezone.now().date(), statements.MOST_COUNTED, *units])
+        return units | dict(cursor.fetchall())
 
 
 def count(product_id: int) -> dict[str, int]:

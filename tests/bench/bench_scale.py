@@ -139,10 +139,11 @@ def _sizes(run: Run) -> Iterator[Line]:
             facts = [*line.facts, *claim]
             found = {fact.what: float(fact.value) for fact in facts if isinstance(fact.value, int | float)}
             first = first or found
-            goal = Goal(below=DEARER) if size == sizes[-1] and not run.is_quick else None
+            # How many pages an order looks at depends on how often its offer is pushed meanwhile: it is only shown.
+            goals = {COST: Goal(below=DEARER), BUFFERS: None, TAKE_BUFFERS: Goal(below=DEARER)}
             dearer = [
-                Fact(f"{name}, against {sizes[0]:,} codes", found[name] / first[name], goal)
-                for name in (COST, BUFFERS, TAKE_BUFFERS)
+                Fact(f"{name}, against {sizes[0]:,} codes", found[name] / first[name], None if run.is_quick else goal)
+                for name, goal in goals.items()
                 if first.get(name)
             ]
             yield Line(line.name, line.unit, line.ways, [*facts, *dearer])
