@@ -13,7 +13,7 @@ SELECT product.id, COALESCE(level.on_hand - level.held, (
        SELECT COUNT(*) FROM (
               SELECT 1 FROM inventory_code
                WHERE product_id = product.id AND state = 'available' AND (expires_at IS NULL OR expires_at >= %s)
-               LIMIT %s) AS some))
+               LIMIT %s) AS counted))
   FROM inventory_product AS product LEFT JOIN inventory_level AS level ON level.product_id = product.id
  WHERE product.id IN ({products})
 """

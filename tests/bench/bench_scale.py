@@ -112,7 +112,7 @@ def _clusters(run: Run, counts: tuple[int, ...]) -> Iterator[Line]:
                 shelf = shelf or selling._wait_for_offers()
                 groups = {"web": door.pid, **{f"cluster {number + 1}": head.pid for number, head in enumerate(heads)}}
                 yield _sold(run, market, shelf, orders, f"{count} clusters of {WORKERS} workers", groups)
-    check_books(market)
+        check_books(market)
 
 
 # --- more codes -----------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def _sizes(run: Run) -> Iterator[Line]:
                 if first.get(name)
             ]
             yield Line(line.name, line.unit, line.ways, [*facts, *dearer])
-    check_books(market)
+        check_books(market)
 
 
 COST, BUFFERS = "milliseconds of processor time an order", "pages that PostgreSQL looked at, an order"

@@ -246,7 +246,7 @@ def test_picking_reads_the_small_index_of_available_codes_alone():
 @pytest.mark.smoke
 def test_an_offers_units_are_counted_no_further_than_anybody_is_shown(monkeypatch):
     monkeypatch.setattr(statements, "MOST_COUNTED", 3)
-    many, few, none = make.product(codes=5), make.product(codes=2), make.product()
+    many, few, none = (make.product(sku, codes=codes) for sku, codes in (("A", 5), ("B", 2), ("C", 0)))
 
     assert stock.sellable_of([many.pk, few.pk, none.pk]) == {many.pk: 3, few.pk: 2, none.pk: 0}
     assert stock.sellable(many.pk) == 5
