@@ -12,10 +12,10 @@ from tests.desk import Desk
 from tests.orders import story
 
 MOST = {
-    "marketplaces.tasks.process_event": 108,
+    "marketplaces.tasks.process_event": 112,
     "orders.tasks.deliver": 1,
-    "inventory.tasks.stock_changed": 13,
-    "marketplaces.tasks.pump": 20,
+    "inventory.tasks.stock_changed": 14,
+    "marketplaces.tasks.pump": 22,
 }
 
 
