@@ -9,37 +9,30 @@ from uuid import UUID, uuid4
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import OUTGOING, EvidenceAdmin, age, answer, badge, link, price, short
-from inventory import purchasing
+from backoffice.run_admin import BulkRuns
+from inventory import finding, purchasing
+from inventory.finding import Found
 from inventory.forms import BuyForm
 from inventory.models import Offer, Product, Purchase
 from inventory.purchasing import CannotBuy
-from marketplaces import accounts
-from marketplaces.models import Account, CatalogueProduct
-from marketplaces.types import RemoteProduct, Urgency
+from inventory.stock_runs import GiveUpPurchases, ProcessPurchases, facts_of_giving_up
+from marketplaces.models import Account
+from marketplaces.types import RemoteProduct
 
 STAGES = {
     "wanted": "info", "created": "info", "paying": "warning", "paid": "info", "complete": "info", "key_read": "info",
     "stored": "success", "unfunded": "danger", "expired": "warning", "key_lost": "danger", "given_up": "",
 }  # fmt: skip
-MIRRORED = 20  # products of the mirrored catalogue that a name finds
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search brought; `problem` says why it brought nothing."""
-
-    products: Sequence[RemoteProduct] = ()
-    problem: str = ""
-    is_mirrored: bool = False
 
 
 @dataclass
@@ -71,43 +64,6 @@ def _wish(request: HttpRequest) -> Wish:
 # --- what the marketplace says -------------------------------------------------------------------------------------
 
 
-def _search(account: Account, wish: Wish) -> Found:
-    """Search what can be bought; where the marketplace can't search by that text, its mirrored catalogue stands in."""
-    service = account.service()
-    if not service.supports("search_products"):
-        return Found(problem=f"{service.label} can't be searched. Give the product's id.")
-    try:
-        service.plan(1, Urgency.PRICE)
-        return Found(service.search_products(wish.text, page=wish.page))
-    except Exception as error:
-        mirrored = _mirrored(account, wish.text)
-        return Found(mirrored, "" if mirrored else accounts.problem_of(account, error), is_mirrored=bool(mirrored))
-
-
-def _mirrored(account: Account, text: str) -> list[RemoteProduct]:
-    known = CatalogueProduct.objects.filter(marketplace=account.marketplace, name__icontains=text)
-    return [
-        RemoteProduct(
-            row.external_id,
-            row.name,
-            region=row.region,
-            price=row.price,
-            currency=row.currency,
-            available=row.available,
-        )
-        for row in (known.order_by("name")[:MIRRORED] if text else ())
-    ]
-
-
-def _look_up(account: Account, product_id: str) -> tuple[RemoteProduct | None, str]:
-    service = account.service()
-    try:
-        service.plan(1, Urgency.PRICE)
-        return service.get_product(product_id), ""
-    except Exception as error:
-        return None, accounts.problem_of(account, error)
-
-
 def _table(wish: Wish, products: Sequence[RemoteProduct]) -> dict[str, Any]:
     rows = [
         [
@@ -136,9 +92,13 @@ def _usual_product(account: Account, product_id: str) -> Product | None:
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(EvidenceAdmin):
+class PurchaseAdmin(BulkRuns, EvidenceAdmin):
     """Bought codes by their numbers, and where each purchase stands. No page shows a key."""
 
+    empty_help = _(
+        "Nothing was bought yet. Where a marketplace sells to sellers, “Buy codes” above finds a product and"
+        " buys codes into stock."
+    )
     list_display = (
         "__str__", "account", "product", badge("stage", STAGES), badge("state", OUTGOING, "work"), price("price"),
         price("max_price", "ceiling"), short("last_error", "problem", 40), age("created_at", "ordered"),
@@ -169,6 +129,8 @@ class PurchaseAdmin(EvidenceAdmin):
     readonly_fields = ("code_link", "its_run", "is_answer_stored")
     actions = ("process_again", "give_up")
     buttons = actions
+    page_only = actions
+    run_kinds = (ProcessPurchases, GiveUpPurchases)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("inventory.add_purchase"))
@@ -213,7 +175,7 @@ class PurchaseAdmin(EvidenceAdmin):
     def give_up(self, request: HttpRequest, queryset: "QuerySet[Purchase]") -> HttpResponse | None:
         form = forms.Form(answer(request))
         if not form.is_valid():
-            facts = _facts_of_giving_up(purchasing.can_be_given_up(queryset))
+            facts = facts_of_giving_up(purchasing.can_be_given_up(queryset))
             return self.ask(request, queryset, form=form, title="Give up", facts=facts, is_dangerous=True)
         self.tell(request, purchasing.give_up(queryset), "{rows} given up. What is being paid or read goes on.")
         return None
@@ -231,10 +193,10 @@ class PurchaseAdmin(EvidenceAdmin):
             choices = [(str(account), wish.address(account=account.pk)) for account in wish.accounts]
             return self._page(request, "choose.html", wish, "Buy codes", choices=choices)
         if not wish.product_id:
-            found = _search(wish.account, wish)
+            found = finding.to_buy(wish.account, wish.text, wish.page)
             facts = {"found": found, "table": _table(wish, found.products), "next": wish.address(page=wish.page + 1)}
             return self._page(request, "search.html", wish, f"Buy codes through {wish.account}", **facts)
-        remote, problem = _look_up(wish.account, wish.product_id)
+        remote, problem = finding.look_up(wish.account, wish.product_id)
         if remote is None:
             back = wish.address(product="")
             return self._page(request, "search.html", wish, "Buy codes", found=Found(problem=problem), back=back)
@@ -302,11 +264,3 @@ def _cost(account: Account, remote: RemoteProduct, form: BuyForm) -> list[str]:
         *_offered(remote),
         *unfinished,
     ]
-
-
-def _facts_of_giving_up(purchases: "QuerySet[Purchase]") -> list[str]:
-    paid = purchases.exclude(paid_at=None)
-    sums = paid.order_by().values_list("currency").annotate(spent=Sum("price"))
-    spent = ", ".join(money.display(amount, currency) for currency, amount in sums)
-    lost = f" {paid.count()} of them are paid: {spent} stay spent without a code in stock." if paid else ""
-    return [f"{purchases.count()} of the chosen can be given up: what is being paid or read goes on.{lost}"]

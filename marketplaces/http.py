@@ -20,7 +20,7 @@ from django.utils import timezone
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.filepost import encode_multipart_formdata as encode_multipart
 
-from backoffice.addresses import unsafe_address as unsafe_address
+from backoffice.addresses import PublicAdapter, unsafe_address as unsafe_address
 from marketplaces.exceptions import BudgetSpent, ConfigurationError, TemporaryError, UnknownOutcome
 from marketplaces.masking import MASK, mask_json, scrub, secret_values
 from marketplaces.types import Answer, CallRecord, FileToSend, Urgency
@@ -54,20 +54,28 @@ def unmount(prefix: str) -> None:
     _local.__dict__.clear()
 
 
-def session() -> requests.Session:
+def session(*, allow_local: bool) -> requests.Session:
     """Return this thread's session, which keeps connections open between calls.
 
-    It keeps no cookies and reads no .netrc: accounts share it, and nothing of one may reach another.
+    Without `allow_local` it reaches public addresses alone, whatever a name resolves to at that moment. It keeps no cookies
+    and reads no .netrc: accounts share it, and nothing of one may reach another.
     """
     if getattr(_local, "pid", None) != os.getpid():  # a forked worker must not share its parent's sockets
-        made = requests.Session()
-        made.trust_env = False
-        made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        made.mount("https://", HTTPAdapter(pool_maxsize=4))
-        for prefix, adapter in _mounted.items():
-            made.mount(prefix, adapter)
-        _local.pid, _local.session = os.getpid(), made
-    return _local.session  # type: ignore[no-any-return]
+        _local.pid, _local.sessions = os.getpid(), {}
+    sessions: dict[bool, requests.Session] = _local.sessions
+    if allow_local not in sessions:
+        sessions[allow_local] = _new_session(HTTPAdapter if allow_local else PublicAdapter)
+    return sessions[allow_local]
+
+
+def _new_session(adapter_class: type[HTTPAdapter]) -> requests.Session:
+    made = requests.Session()
+    made.trust_env = False
+    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    made.mount("https://", adapter_class(pool_maxsize=4))
+    for prefix, adapter in _mounted.items():
+        made.mount(prefix, adapter)
+    return made
 
 
 class Budget(Protocol):
@@ -112,6 +120,7 @@ class Client:
         self._hold_off = hold_off
         self._granted = 0
         self.urgency = Urgency.CATALOGUE
+        self.met_a_page = False  # the last answer was a web page, which no API of a marketplace gives
 
     def plan(self, count: int, urgency: Urgency) -> None:
         """Set aside `count` requests for the calls that follow. Raises BudgetSpent, with the wait in `retry_after`.
@@ -174,7 +183,7 @@ class Client:
         sent_headers = {"Accept": "application/json", **content_type, **(headers or {})}
         try:
             answer = _to_answer(
-                session().request(
+                session(allow_local=self._allow_local).request(
                     method,
                     url,
                     data=body,
@@ -188,6 +197,7 @@ class Client:
             error = type(caught).__name__
             raise self._broken(caught, operation, is_write) from caught
         finally:
+            self.met_a_page = answer is not None and answer.json is None and _is_page(answer)
             self._ended(answer)
             self._record(
                 CallRecord(
@@ -292,6 +302,11 @@ def _body(
     return None, {}
 
 
+def _is_page(answer: Answer) -> bool:
+    begins = answer.body[:200].lstrip().lower()
+    return "html" in answer.headers.get("content-type", "") or begins.startswith((b"<!doctype html", b"<html"))
+
+
 def _shown_files(files: Sequence[FileToSend]) -> str:
     return ", ".join(f"{file.name} ({len(file.content):,} bytes)" for file in files)[:LOGGED_CHARACTERS]
 
@@ -301,10 +316,11 @@ def _shown_length(answer: Answer | None) -> str:
 
 
 def _dumps(payload: Any) -> str:
-    return json.dumps(payload, ensure_ascii=False, default=_number)
+    return json.dumps(payload, ensure_ascii=False, default=as_number)
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
+    """How an amount goes into a JSON body. Raises TypeError for what does not go into one."""
     # The json module writes floats by repr(), which for two to fifteen digits is the Decimal's own text.
     if isinstance(value, Decimal):
         if abs(value.adjusted()) > LONGEST_NUMBER:  # an amount by no means, and maybe gigabytes of digits

@@ -1,5 +1,6 @@
 """Accounts, what came in, what went out."""
 
+import logging
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from django.db import connection, models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from backoffice import correlation
 from backoffice.crypto import CannotOpen, EncryptedField
 from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
@@ -18,6 +20,8 @@ from marketplaces.exceptions import ConfigurationError
 from marketplaces.http import Client, unsafe_address
 from marketplaces.rows import Outgoing as Outgoing, waiting_index as waiting_index
 from marketplaces.types import CallRecord, Connection, Urgency
+
+log = logging.getLogger(__name__)
 
 # How long a row whose account is set up wrong waits before it tries whether that was mended.
 TROUBLE_PAUSE = timedelta(minutes=5)
@@ -29,6 +33,9 @@ SUCCESS_LASTS = timedelta(seconds=30)
 
 class Account(models.Model):
     """One account of ours on one marketplace."""
+
+    trail_fields = ("name", "marketplace", "base_url", "options", "is_sandbox", "is_enabled")
+    trail_secrets = ("credentials", "webhook_secrets", "registered_url")  # an address may hold a secret, too
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True, help_text="What you call it, such as “Main shop”.")
@@ -150,6 +157,15 @@ class Account(models.Model):
             return None
         return Meter(self.pk, self.option("requests_per_minute"), service.budget_window, service.budget_kept)
 
+    @property
+    def budget_used(self) -> float:
+        """How much of its budget is used up at this moment, from 0 to 1."""
+        service = self.service_class
+        return budget.used(
+            self.pk, per_minute=self.option("requests_per_minute"), burst=service.budget_burst,
+            window=service.budget_window, kept=service.budget_kept,
+        )  # fmt: skip
+
     def hold_off(self, seconds: float) -> None:
         """Let all calls of this account wait: its marketplace asked to slow down."""
         budget.hold_off(self.pk, seconds)
@@ -170,6 +186,8 @@ class Account(models.Model):
         is_down = bool(record.error) or record.status in DOWN
         if is_down:
             budget.unavailable(self.pk)
+        answered = record.error or record.status
+        log.info("Call %s of account %s: %s after %d ms", record.operation, self.pk, answered, record.milliseconds)
         ApiCall.keep(self, record, is_sound=not is_down)
 
     def call_refused(self, reason: str) -> None:
@@ -246,7 +264,7 @@ class ApiCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} at {self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.operation} at {timezone.localtime(self.started_at):%Y-%m-%d %H:%M:%S}"
 
     @classmethod
     def keep(cls, account: Account, record: CallRecord, *, is_sound: bool) -> None:
@@ -300,6 +318,13 @@ class WebhookEvent(Outgoing):
     answer_status = models.PositiveSmallIntegerField(
         "answered", null=True, blank=True, help_text="The HTTP status of an answer that was given at once."
     )
+    answered_ms = models.PositiveIntegerField(
+        "answered within",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Milliseconds, to be held against a deadline.",
+    )
     happened_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(db_index=True)
     remark = models.CharField(max_length=200, blank=True, help_text="What was noticed at the door.")
@@ -317,6 +342,10 @@ class WebhookEvent(Outgoing):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}".strip()
+
+    @property
+    def correlation(self) -> str:
+        return correlation.of(self.account_id, self.subject) if self.subject else super().correlation
 
 
 class Pump(models.Model):
@@ -368,6 +397,8 @@ class Job(Outgoing):
                 fields=["account", "next_try_at"], name="job_to_poll", condition=Q(state__in=["due", "unknown"])
             ),
             models.Index(fields=["-started_at"]),
+            # Also finds ids by their beginning, which PostgreSQL's plain index can't in most languages.
+            models.Index(fields=["external_id"], name="job_by_id", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

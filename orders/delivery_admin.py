@@ -6,13 +6,16 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, answer, badge, in_lines, link, short
 from backoffice.crypto import CannotOpen
+from backoffice.run_admin import BulkRuns
 from marketplaces.types import DeliveryIssue
 from orders import decisions, fulfilment, topups
+from orders.delivery_runs import DeliverNow
 from orders.forms import ReportForm
 from orders.models import Delivery, DeliveryItem
 
@@ -35,7 +38,12 @@ class ItemInline(EvidenceInline):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(EvidenceAdmin):
+class DeliveryAdmin(BulkRuns, EvidenceAdmin):
+    empty_help = _(
+        "Nothing was delivered yet. A delivery is made by itself as soon as a marketplace asks for it, or"
+        " when a paid order may be delivered."
+    )
+    empty_steps = ((_("Orders"), "admin:orders_order_changelist", "orders.view_order"),)
     list_display = (
         "external_id", "order_id_shown", "account", badge("status", DELIVERY_STATUSES), badge("state", OUTGOING),
         "requested", "confirmed", "missing", "failure", short("last_error", "problem", 50), age("requested_at", "asked"),
@@ -51,7 +59,8 @@ class DeliveryAdmin(EvidenceAdmin):
     inlines = (ItemInline,)
     actions = ("deliver_now", "report", "buyer_has_them", "never_arrived")
     buttons = ("report", "deliver_now", "buyer_has_them", "never_arrived")
-    page_only = ("report", "buyer_has_them", "never_arrived")
+    page_only = actions
+    run_kinds = (DeliverNow,)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("buyer_fields", "line__order__raw", "line__order__contact")

@@ -26,7 +26,7 @@ from marketplaces.types import (
     RemoteOrderLine,
     Urgency,
 )
-from orders import inventories, merging, parcels, timeline
+from orders import inventories, merging, parcels, timeline, topup_stock
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 UNPAID_HOLD = timedelta(minutes=30)
@@ -157,13 +157,18 @@ def set_all_aside(lines: Sequence[OrderLine]) -> None:
 
     The lines, or their order, are locked by the caller.
     """
-    wanting = [line for line in lines if line.product_id is not None]
-    picked = _picked([line for line in wanting if _units_left(line)])
+    # Stock is locked in the order of products, as by whoever ships: no two wait for each other.
+    wanting = sorted(
+        (line for line in lines if line.product_id is not None), key=lambda line: (line.product_id, line.pk)
+    )
+    for line in wanting:
+        if line.hold_id or line.booked:  # what ended before we held anything for it is no matter of ours
+            topup_stock.account_for(line)
+    given = _given([line for line in wanting if _units_left(line)])
     holding = [line.hold_id for line in wanting if line.hold_id is not None and _is_to_hold(line.order)]
     held = stock.covered(holding) if holding else {}
-    # Stock is locked in the order of products, as by whoever ships: no two wait for each other.
-    for line in sorted(wanting, key=lambda line: (line.product_id or 0, line.pk)):
-        open_units, until = _units_to_come(line, picked[line.pk]), _hold_until(line.order)
+    for line in wanting:
+        open_units, until = _units_to_come(line, given[line.pk]), _hold_until(line.order)
         product_id, kept_until, units = held.get(line.hold_id or 0, (None, None, 0))
         is_covered = open_units > 0 and (product_id, units) == (line.product_id, open_units)
         if is_covered and kept_until != until:
@@ -191,7 +196,7 @@ def set_aside(line: OrderLine, open_units: int | None = None) -> None:
     order = line.order
     if open_units is None:
         open_units = units_to_come(line)
-    if order.state in LEFT and line.product.is_counted and open_units:
+    if order.state in LEFT and order.needs_shipping and line.product.is_counted and open_units:
         return  # what is held for it is on its way; the parcel takes it out of stock when it is known here
     if not _is_to_hold(order) or open_units == 0:
         let_go(line)
@@ -224,24 +229,26 @@ def let_go(line: OrderLine) -> None:
 
 
 def units_to_come(line: OrderLine) -> int:
-    """Units bought that are neither refunded, nor delivered as the marketplace counts, nor picked or shipped by us."""
-    return _units_to_come(line, _picked([line])[line.pk])
+    """Units bought that are neither refunded, nor delivered as the marketplace counts, nor given or shipped by us."""
+    return _units_to_come(line, _given([line])[line.pk])
 
 
-def _units_to_come(line: OrderLine, picked: int) -> int:
-    return max(line.quantity - line.refunded - max(picked, line.delivered, line.shipped), 0)
+def _units_to_come(line: OrderLine, given: int) -> int:
+    return max(line.quantity - line.refunded - max(given, line.delivered, line.shipped), 0)
 
 
 def _units_left(line: OrderLine) -> int:
-    """The same, whatever we have picked for it."""
+    """The same, whatever we have given for it."""
     return _units_to_come(line, 0)
 
 
-def _picked(lines: Sequence[OrderLine]) -> Counter[int]:
-    """Units that we have picked for lines."""
-    items = DeliveryItem.objects.filter(delivery__line__in=lines, delivery__is_replacement=False, withdrawn_at=None)
-    rows = items.values_list("delivery__line").annotate(units=Count("pk")).order_by() if lines else ()
-    return Counter(dict(rows))
+def _given(lines: Sequence[OrderLine]) -> Counter[int]:
+    """Units that we have picked for lines, or that people have handed over where they are counted."""
+    counted = [line for line in lines if topup_stock.is_counted(line)]
+    others = [line for line in lines if not topup_stock.is_counted(line)]
+    items = DeliveryItem.objects.filter(delivery__line__in=others, delivery__is_replacement=False, withdrawn_at=None)
+    rows = items.values_list("delivery__line").annotate(units=Count("pk")).order_by() if others else ()
+    return Counter(dict(rows) | {line.pk: topup_stock.handed_over(line).bought for line in counted})
 
 
 def stop_unsent(order: Order) -> int:

@@ -3,15 +3,22 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, age, badge, short
+from backoffice.run_admin import BulkRuns
 from marketplaces import outgoing
 from orders.models import OrderReading, Poll
+from orders.reading_runs import ReadAgain
 
 
 @admin.register(OrderReading)
-class OrderReadingAdmin(EvidenceAdmin):
+class OrderReadingAdmin(BulkRuns, EvidenceAdmin):
+    empty_help = _(
+        "No order waits to be read. One that is only known by a list or a notification is read by itself, and"
+        " shown here until then."
+    )
     list_display = (
         "external_id", "account", badge("state", OUTGOING), age("wished_at", "wished"), "attempts", "failure",
         short("last_error", "problem", 60),
@@ -23,6 +30,8 @@ class OrderReadingAdmin(EvidenceAdmin):
     ordering = ("-wished_at",)
     actions = ("read_again",)
     buttons = ("read_again",)
+    page_only = ("read_again",)
+    run_kinds = (ReadAgain,)
 
     def has_read_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.change_orderreading"))
@@ -35,6 +44,11 @@ class OrderReadingAdmin(EvidenceAdmin):
 
 @admin.register(Poll)
 class PollAdmin(EvidenceAdmin):
+    empty_help = _(
+        "No list was read yet. Workers read each account's lists for news by the clock; see that they run and"
+        " that an account is enabled."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = ("kind", "account", age("read_until", "read to the end"), age("next_at", "next"), "failures",
                     short("last_error", "problem", 80))  # fmt: skip
     list_filter = (("account", RelatedDropdownFilter),)
