@@ -69,9 +69,3 @@ def next_pk() -> int:
             continue
         if pid == os.getpid():
             return pk
-
-
-def forget() -> None:
-    """Begin with nothing, as after the database was made anew."""
-    _accounts.clear()
-    _keys.clear()
