@@ -149,7 +149,7 @@ def _differing(offer: Offer, content: OfferContent) -> dict[str, tuple[Any, Any]
 
 def request(offers: QuerySet[Offer]) -> int:
     """Ask for offers to be pushed and wake workers for them; returns how many. Safe to repeat: ten asks are one push."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         pks = list(offers.values_list("pk", flat=True))
         marked = Offer.objects.filter(pk__in=pks)
         outgoing.mark_due(marked)
@@ -197,10 +197,9 @@ def _push(offer: Offer) -> Again | None:
         # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
         service.plan(1 + (service.find_requests if offer.must_look else 0), Urgency.PRICE)
         return _create(offer, service)
-    book = Book([offer])
-    change = change_of(offer, book=book)
+    change = change_of(offer, book=Book([offer]))
+    # Nobody waits for the budget here: what the change says is as new as can be when it leaves.
     service.plan(1, Urgency.STOCK if change.refusal or change.fields == ALWAYS_SENT else Urgency.PRICE)
-    change = change_of(offer, book=book)  # read as late as can be: what is sold while we waited counts
     try:
         remote = service.update_offer(offer.external_id, change.content, change.fields)
     except NotFound as error:

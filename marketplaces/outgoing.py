@@ -330,8 +330,11 @@ def mark_due(rows: QuerySet[Row]) -> int:
     )
 
 
-def try_again(row: Row) -> bool:
-    """A person asks for another try of a row, whatever its state; True when a worker was woken. Safe to repeat."""
+def try_again(row: Row, *, wakes: bool = True) -> bool:
+    """A person asks for another try of a row, whatever its state; True when a worker was woken. Safe to repeat.
+
+    Who tries by himself `wakes` nobody.
+    """
     with transaction.atomic():
         rows = type(row)._default_manager.filter(pk=row.pk).exclude(state=State.IN_FLIGHT)
         fresh = rows.update(
@@ -339,7 +342,7 @@ def try_again(row: Row) -> bool:
             next_try_at=timezone.now(),
             attempts=0,
         )
-        if fresh:
+        if fresh and wakes:
             wake_all(rows)
     return bool(fresh)
 

@@ -15,9 +15,10 @@ from orders.models import Order, OrderLine, Shipment, ShipmentItem
 
 def link_orders(order: Order, lines: Sequence[OrderLine]) -> None:
     """Join an order with the parcels that were here before it, and bring `lines` up to date with all of its parcels."""
-    unlinked = Shipment.objects.filter(names(order), account=order.account_id, order=None)
-    if not Shipment.objects.filter(order=order).exists() and not unlinked.exists():
+    is_unlinked = Q(names(order), account=order.account_id, order=None)
+    if not Shipment.objects.filter(Q(order=order) | is_unlinked).exists():
         return
+    unlinked = Shipment.objects.filter(is_unlinked)
     for shipment in unlinked.select_for_update(no_key=True).defer("contact", "raw").order_by("pk"):
         join(shipment, order)
     shipped = account_for(order)
