@@ -29,7 +29,7 @@ SETTINGS = "tests.chaos.settings"
 BUYERS = 8
 LOOK_SECONDS = 3.0
 NOT_YET = 0.05
-COLUMNS = ("orders", "units owed", "delivered", "short", "answer lost", "open", "lost", "doubled")
+COLUMNS = ("orders", "units owed", "delivered", "short", "answer lost", "never placed", "open", "lost", "doubled")
 
 
 @dataclass
