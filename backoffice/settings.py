@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "django_q",
     "import_export",
     "axes",
+    "django_otp",
     "csp",
     "backoffice",
     "marketplaces",
@@ -113,6 +114,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.middleware.BodyLimits",
+    "django_otp.middleware.OTPMiddleware",
+    "backoffice.second_factor.gate.Gate",
     "django.contrib.messages.middleware.MessageMiddleware",
     "backoffice.middleware.TellOfRuns",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -166,6 +170,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+LARGEST_UPLOAD = 64 * 1024 * 1024  # bytes: a file of two million codes
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = theme.UNFOLD
@@ -216,7 +221,19 @@ AXES_CLIENT_STR_CALLABLE = "backoffice.login.name_for_logs"
 AXES_LOCKOUT_CALLABLE = "backoffice.login.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
+AXES_SENSITIVE_PARAMETERS = ["code"]  # of the second factor: what is typed there is kept as little as a password
 AXES_VERBOSE = False
+
+# --- second factor: who may do one of these has to have one; see backoffice.second_factor ------------------------
+
+TWO_FACTOR = read.one_of(env, "TWO_FACTOR", ("required", "optional", "off"))
+TWO_FACTOR_PERMISSIONS = [
+    "inventory.reveal_code",  # codes in clear
+    *("inventory.add_purchase", "inventory.change_purchase"),  # money
+    *("marketplaces.add_account", "marketplaces.change_account"),  # credentials, and where they are sent
+    *("auth.add_user", "auth.change_user", "auth.change_group"),  # whoever gives permissions has them all
+    "backoffice.reset_second_factor",
+]
 
 # --- queue ---------------------------------------------------------------------------------------------------
 
@@ -312,6 +329,7 @@ if SENTRY_DSN:
             before_send_transaction=logs.without_query,
         ),
     )
+DEFAULT_EXCEPTION_REPORTER_FILTER = "backoffice.error_pages.Filter"
 LOG_FORMAT = read.one_of(env, "LOG_FORMAT", ("text", "json"))
 LOG_LEVEL = read.one_of(env, "LOG_LEVEL", ("INFO", "WARNING", "ERROR"))
 LOGGING = {

@@ -261,6 +261,7 @@ def demo_environment(address: str) -> dict[str, str]:
         "ALLOW_LOCAL_MARKETPLACES": "True",
         "SENTRY_DSN": "",
         "EMAIL_URL": "consolemail://",
+        "TWO_FACTOR": "off",
     }
     path = VAR_DIR / "demo.env"
     path.touch(mode=0o600)

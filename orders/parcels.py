@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from django.db.models import Q, QuerySet
 
-from inventory import stock
-from orders import timeline
+from orders import booking, timeline
 from orders.models import Order, OrderLine, Shipment, ShipmentItem
 
 
@@ -58,7 +57,7 @@ def account_for(order: Order) -> Counter[int]:
             continue
         left = item.units if item.shipment.is_announced else 0
         shipped[line.pk] += left
-        _book(item, line, left)
+        booking.book(item, line, left, where=f"in parcel {item.shipment}")
     for line in lines.values():
         if line.shipped != shipped[line.pk]:
             _note_shipped(order, line, shipped[line.pk])
@@ -80,38 +79,10 @@ def _find_line(item: ShipmentItem, lines: Sequence[OrderLine]) -> None:
         item.save(update_fields=["line"])
 
 
-def _book(item: ShipmentItem, line: OrderLine, units: int) -> None:
-    """Take the units of an item out of stock, or bring them back, where units of its product are counted."""
-    if units == item.booked or line.product is None or not line.product.is_counted:
-        return
-    _bring_back(item)
-    if units:
-        item.taken = stock.ship(
-            product_id=line.product.pk, quantity=units, reference=_reference(item), hold_id=line.hold_id
-        )
-        item.booked = units
-    item.save(update_fields=["booked", "taken", "bookings"])
-    if item.taken < item.booked:
-        text = f"{units} × {line.product} left in parcel {item.shipment}, but stock had only {item.taken}. Count it."
-        timeline.warn(line.order, "stock", text)
-
-
 def unbook(shipment: Shipment) -> None:
     """Bring back all that a parcel took out of stock, before its row goes. Safe to repeat."""
     for item in shipment.items.exclude(booked=0).order_by("line__product", "pk"):
-        _bring_back(item)
-        item.save(update_fields=["booked", "taken", "bookings"])
-
-
-def _bring_back(item: ShipmentItem) -> None:
-    if item.booked:
-        stock.unship(reference=_reference(item))
-        item.booked, item.taken, item.bookings = 0, 0, item.bookings + 1
-
-
-def _reference(item: ShipmentItem) -> str:
-    """Under which stock knows what left. One that came back and leaves again is another movement."""
-    return f"shipment item {item.pk}" + (f" #{item.bookings + 1}" if item.bookings else "")
+        booking.unbook(item)
 
 
 def _note_shipped(order: Order, line: OrderLine, shipped: int) -> None:

@@ -28,6 +28,7 @@ os.environ |= {
     "METRICS_TOKEN": "",
     "Q_WORKERS": "4",
     "CLIENT_ADDRESS_HEADER": "",
+    "TWO_FACTOR": "off",  # what tests it turns it on
 }
 
 from backoffice.settings import *  # noqa: E402, F403  (the environment comes first)

@@ -11,6 +11,7 @@ from backoffice import correlation
 from backoffice.crypto import EncryptedField
 from marketplaces.models import Account, Outgoing, waiting_index
 from marketplaces.types import ShipmentState
+from orders.models.booked import Booked
 from orders.models.orders import Order, OrderLine
 
 
@@ -101,8 +102,10 @@ class Shipment(Outgoing):
         return self.announced_at is not None and self.deleted_at is None
 
 
-class ShipmentItem(models.Model):
+class ShipmentItem(Booked):
     """Units of one order line in a parcel."""
+
+    booked_as = "shipment item"
 
     shipment = models.ForeignKey(Shipment, models.CASCADE, related_name="items")
     line = models.ForeignKey(OrderLine, models.PROTECT, null=True, blank=True, related_name="shipment_items")
@@ -116,10 +119,6 @@ class ShipmentItem(models.Model):
         "missing there", default=False, help_text="The marketplace's list does not name it any more."
     )
     said = models.JSONField(default=dict, blank=True, editable=False)
-    # What this item has moved in stock; see orders.parcels.
-    booked = models.PositiveIntegerField(default=0, help_text="Units that stock was asked for.")
-    taken = models.PositiveIntegerField(default=0, help_text="Units that stock had.")
-    bookings = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name = "item"
