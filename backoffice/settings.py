@@ -1,5 +1,6 @@
 """All settings, from the environment or `.env` alone. A bad value stops the start and names its variable."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -299,8 +300,8 @@ SCHEDULES = {
 SWEEPS = ["marketplaces.tasks.sweep", "inventory.tasks.sweep", "orders.tasks.sweep", "backoffice.tasks.sweep_runs"]
 SWEEP_SECONDS = 10
 HEARTBEAT_STALE_SECONDS = 180
-# The file in which a group of workers shows its supervisor that it makes progress. Set by backoffice.supervisor.
-WORKERS_PULSE = env.str("WORKERS_PULSE", default="")
+# The file in which a group of workers shows its supervisor that it makes progress. The supervisor names it, nobody else.
+WORKERS_PULSE = os.environ.get("WORKERS_PULSE", "")
 
 # --- the rest ------------------------------------------------------------------------------------------------
 
