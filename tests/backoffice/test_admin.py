@@ -3,8 +3,8 @@
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Group, User
-from django.core.paginator import EmptyPage
 from django.core.cache import cache
+from django.core.paginator import EmptyPage
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
