@@ -10,6 +10,7 @@ from backoffice import queue
 from inventory import (
     bulk_publishing,
     buying,
+    differences,
     feeds,
     pricing,
     publishing,
@@ -78,6 +79,10 @@ def simulate_price(pk: int, tries: int = 0) -> None:
 
 def watch() -> None:
     watching.look(timezone.now())
+
+
+def prune() -> None:
+    differences.forget_settled(timezone.now())
 
 
 def sweep() -> None:

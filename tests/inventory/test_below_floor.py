@@ -25,8 +25,7 @@ from tests import make
 from tests.backoffice import world
 from tests.command import outcome
 from tests.drain import drain
-from tests.inventory.goods import STOCK, open_market, sent, shelf
-from tests.inventory.goods import there as shown_there
+from tests.inventory.goods import open_market, sent, shelf, there as shown_there
 from tests.inventory.priced import cost, fee, margin, on_sale, there
 from tests.inventory.test_admin import says
 from tests.inventory.test_offer_admin import shown_on
@@ -250,7 +249,8 @@ def test_the_push_that_waits_for_a_job_shows_what_is_sold_out_too(g2a):
 def test_a_bulk_update_takes_the_good_prices_and_leaves_the_refused_one():
     """One request for many offers: the price that must not go out is not in it, what is sold of it is."""
     with open_market() as goods:
-        bad, *good = offers_there = shelf(goods, 3)
+        offers_there = shelf(goods, 3)
+        bad = offers_there[0]
         Offer.objects.filter(pk=bad.pk).update(floor=Decimal("5.60"))
         Offer.objects.update(price=5, quantity=4)
         run = runs.start(offer_runs.Push(), rows=Offer.objects.all(), said={}, by=world.staff("boss"), token="t")
