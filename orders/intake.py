@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from inventory import stock
+from inventory import publishing, stock
+from inventory.models import Offer
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import PermanentError
@@ -36,6 +37,8 @@ OVER = frozenset(
 
 # Goods of such an order have left, whether their parcels are known here yet or not.
 LEFT = frozenset({OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED})
+# The marketplace puts the units of such an order back on its own shelf, whether we have any or not.
+GIVEN_BACK = OVER - LEFT
 
 
 def refresh(account: Account, hint: RemoteOrder, service: MarketplaceService | None = None) -> Order:
@@ -97,6 +100,7 @@ def import_order(
             defaults={"ordered_at": remote.created_at or timezone.now(), "is_summary": remote.is_summary},
         )
         order.account = account  # else it would be read once more
+        before = order.state
         if is_new:
             timeline.write(order, "created", "The order came in.")
         if event_status_word:
@@ -113,6 +117,8 @@ def import_order(
         if order.state in OVER:
             stop_unsent(order)
             _wake_persons_work(order)
+        if order.state in GIVEN_BACK and before not in GIVEN_BACK:
+            publishing.show_again(Offer.objects.filter(pk__in=[line.offer_id for line in lines if line.offer_id]))
         return order
 
 
@@ -122,7 +128,7 @@ def set_aside(line: OrderLine) -> None:
         return
     order = line.order
     open_units = units_to_come(line)
-    if order.state in LEFT and line.product.is_counted and open_units:
+    if order.state in LEFT and (line.product.is_counted or order.needs_shipping) and open_units:
         return  # what is held for it is on its way; the parcel takes it out of stock when it is known here
     if order.state not in UNPAID | TO_DELIVER or open_units == 0:
         let_go(line)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from django.db.models import Q, QuerySet
 
 from inventory import stock
-from orders import timeline
+from orders import parcel_codes, timeline
 from orders.models import Order, OrderLine, Shipment, ShipmentItem
 
 
@@ -81,15 +81,20 @@ def _find_line(item: ShipmentItem, lines: Sequence[OrderLine]) -> None:
 
 
 def _book(item: ShipmentItem, line: OrderLine, units: int) -> None:
-    """Take the units of an item out of stock, or bring them back, where units of its product are counted."""
-    if units == item.booked or line.product is None or not line.product.is_counted:
+    """Take the units of an item out of stock, or bring them back: codes one by one, of what is counted the number."""
+    if units == item.booked or line.product is None:
         return
-    _bring_back(item)
-    if units:
-        item.taken = stock.ship(
-            product_id=line.product.pk, quantity=units, reference=_reference(item), hold_id=line.hold_id
-        )
-        item.booked = units
+    if line.product.is_counted:
+        _bring_back(item)
+        if units:
+            item.taken = stock.ship(
+                product_id=line.product.pk, quantity=units, reference=_reference(item), hold_id=line.hold_id
+            )
+    elif units > item.booked:
+        item.taken += parcel_codes.hand_over(line, units - item.booked, reference=_delivery(item))
+    else:
+        item.taken -= parcel_codes.take_back(reference=_delivery(item), quantity=item.taken - min(units, item.taken))
+    item.booked = units
     item.save(update_fields=["booked", "taken", "bookings"])
     if item.taken < item.booked:
         text = f"{units} × {line.product} left in parcel {item.shipment}, but stock had only {item.taken}. Count it."
@@ -99,6 +104,7 @@ def _book(item: ShipmentItem, line: OrderLine, units: int) -> None:
 def unbook(shipment: Shipment) -> None:
     """Bring back all that a parcel took out of stock, before its row goes. Safe to repeat."""
     for item in shipment.items.exclude(booked=0).order_by("line__product", "pk"):
+        parcel_codes.take_back(reference=_delivery(item))
         _bring_back(item)
         item.save(update_fields=["booked", "taken", "bookings"])
 
@@ -107,6 +113,11 @@ def _bring_back(item: ShipmentItem) -> None:
     if item.booked:
         stock.unship(reference=_reference(item))
         item.booked, item.taken, item.bookings = 0, 0, item.bookings + 1
+
+
+def _delivery(item: ShipmentItem) -> str:
+    """The delivery that has the codes of this item, whatever becomes of its parcel."""
+    return f"parcel item {item.pk}"
 
 
 def _reference(item: ShipmentItem) -> str:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Case, Count, F, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, TruncDate
 
 from inventory.models import Product, Upload
@@ -25,6 +25,8 @@ NOTHING = Decimal(0)
 UNSOLD = (OrderState.AWAITING_PAYMENT, OrderState.CANCELLED, OrderState.RETURNED, OrderState.FAILED)
 _SOLD = ~Q(state__in=UNSOLD)
 Accounts = Collection[UUID]
+# Units of a parcel that are codes of a delivery, and counted there.
+_CODES_TAKEN = Case(When(line__product__kind=Product.Kind.CODES, then=F("taken")), default=0)
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def _others(since: datetime, accounts: Accounts) -> Any:
     uploaded = Upload.objects.filter(sold_at__gte=since, status=Upload.Status.SOLD, account__in=accounts)
     parts = (
         ("reported", reported, Sum("reported")),
-        ("shipped", shipped, Sum(Coalesce("confirmed", "wanted", 0))),
+        ("shipped", shipped, Sum(Coalesce("confirmed", "wanted", 0) - _CODES_TAKEN)),
         ("uploaded", uploaded, Count("pk")),
     )
     first, *rest = (
