@@ -1,6 +1,6 @@
 """Four desks in one street: every marketplace's sandbox at once, and one stock of ours behind them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -38,18 +38,27 @@ class Boxes:
 
 
 class Street(Desk):
-    """`settle` and `advance` work for all desks together; `offers` is one product's offer on each."""
+    """`settle` and `advance` work for all desks together; `offers` is one product's offer on each.
 
-    def __init__(self, desks: Mapping[str, Desk]) -> None:
+    Time `ticks` on, as buyers and workers in threads need it to, or stands still between its moves.
+    """
+
+    def __init__(self, desks: Mapping[str, Desk], *, ticks: bool) -> None:
         super().__init__(Boxes({slug: desk.sandbox for slug, desk in desks.items()}), None)  # type: ignore[arg-type]
-        # Time runs on, as buyers and workers in threads need it to, and can be moved.
-        self._travel = time_machine.travel(datetime.now(UTC), tick=True)
+        self._travel = time_machine.travel(datetime.now(UTC), tick=ticks)
         self._traveller = self._travel.start()
         self.desks = desks
         self.offers: dict[str, Offer] = {}
 
     def box(self, slug: str) -> Any:
         return self.desks[slug].sandbox
+
+    def step(self, most: float) -> float:
+        """Let time pass until something is due, `most` seconds at the longest, and do it; returns how many passed."""
+        passed = min(most, max(0.001, self._seconds_to_the_next()))
+        self._traveller.shift(passed)
+        self.settle()
+        return passed
 
     def offer_everywhere(self, product: Product) -> None:
         """Make an offer of one product on every marketplace, as its demo does, and wait until it is there."""
@@ -65,7 +74,8 @@ class Street(Desk):
         return {slug: READ[slug](self.box(slug), offer.external_id) for slug, offer in self.offers.items()}
 
 
-READ = {
+# Units that a marketplace would sell to the next buyer, by its own books.
+READ: Mapping[str, Callable[[Any, str], int]] = {
     "g2a": lambda box, id: box.offers.all[id].size,
     "g2g": lambda box, id: box.offers.all[id].available,
     "ginee": lambda box, id: box.goods.shelf(box.main_key())[id].available,
@@ -85,26 +95,24 @@ def demo_offer(account: Any, product: Product) -> Offer:
 
 
 @contextmanager
-def open_street() -> Iterator[Street]:
-    """A play account on every marketplace there is, whose budgets are out of the way."""
+def open_street(*, ticks: bool = True, is_paced: bool = False) -> Iterator[Street]:
+    """A play account on every marketplace there is, each at the pace that is usual there where it `is_paced`."""
     with ExitStack() as doors:
-        desks = {
-            slug: doors.enter_context(
-                open_desk(slug, f"Main {slug}", requests_per_minute=PER_MINUTE.get(slug, USUALLY))
-            )
-            for slug in services.all_services()
-        }
-        street = Street(desks)
+        desks = {}
+        for slug in services.all_services():
+            options = {} if is_paced else {"requests_per_minute": PER_MINUTE.get(slug, USUALLY)}
+            desks[slug] = doors.enter_context(open_desk(slug, f"Main {slug}", **options))
+        street = Street(desks, ticks=ticks)
         doors.callback(street.close)
         _clear(desks)
+        desks["gcommerce"].sandbox.switches.limit = 10 if is_paced else USUALLY
         yield street
 
 
 def _clear(desks: Mapping[str, Desk]) -> None:
-    """Take away what there is from before our time, and the limit that only a long day would keep."""
+    """Take away what there is from before our time."""
     ginee, gcommerce = desks["ginee"].sandbox, desks["gcommerce"].sandbox
     for there in ginee.goods.shelf(ginee.main_key()).values():
         there.locked = 0
     for part in (gcommerce.orders, gcommerce.shipments, gcommerce.purchase_orders, gcommerce.products):
         part.all.clear()
-    gcommerce.switches.limit = 1_000_000
