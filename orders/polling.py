@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 Kind = Poll.Kind
 
 TASK = "orders.tasks.poll"
-PACE = {Kind.ORDERS: 120, Kind.SHIPMENTS: 600, Kind.PURCHASE_ORDERS: 900}
+PACE = {Kind.ORDERS: 120, Kind.SHIPMENTS: 600, Kind.PURCHASE_ORDERS: 900, Kind.MADE_ORDERS: 86_400}
 # Longer than a task may run; a command may have to wait for its budget in between.
 LEASE, PATIENT_LEASE = timedelta(seconds=75), timedelta(minutes=10)
 AT_ONCE = 100  # rows that are taken in together, so that a worker that is killed loses no more
@@ -186,7 +186,7 @@ class Walk:
         # page alone: then more is set aside before.
         self.service.plan(min(1 + 2 * poll.broken_off, MOST_PLANNED), reader.urgency)
         self.since = poll.reached
-        since = poll.reached or self._since()
+        since = poll.reached or self._since(reader)
         marks: list[datetime | None] = []
         rows = iter(reader.read(self.service, since))
         while True:
@@ -216,8 +216,10 @@ class Walk:
             self.poll.began_at, self.poll.reached = timezone.now(), None
             Poll.objects.filter(pk=self.poll.pk).update(began_at=self.poll.began_at, reached=None)
 
-    def _since(self) -> datetime:
+    def _since(self, reader: "Reader") -> datetime:
         service_class = self.poll.account.service_class
+        if reader.is_repair:
+            return timezone.now() - timedelta(days=service_class.repair_days)
         if self.poll.read_until is None:
             return timezone.now() - timedelta(days=service_class.poll_first_days)
         return self.poll.read_until - timedelta(seconds=service_class.poll_overlap_seconds)
@@ -318,6 +320,7 @@ class Reader:
     urgency: Urgency
     read: Callable[[MarketplaceService, datetime], Iterable[Any]]
     take_in: Callable[[Account, Sequence[Any], datetime], Found]
+    is_repair: bool = False  # it reads the same days again each time
 
 
 READERS: Mapping[str, Reader] = {
@@ -332,5 +335,12 @@ READERS: Mapping[str, Reader] = {
         Urgency.PRICE,
         lambda service, since: service.fetch_purchase_orders(since),
         take_purchase_orders,
+    ),
+    Kind.MADE_ORDERS: Reader(
+        "fetch_made_orders",
+        Urgency.CATALOGUE,
+        lambda service, since: service.fetch_made_orders(since),
+        take_orders,
+        is_repair=True,
     ),
 }

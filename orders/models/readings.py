@@ -65,6 +65,7 @@ class Poll(models.Model):
         ORDERS = "orders", "orders"
         SHIPMENTS = "shipments", "shipments"
         PURCHASE_ORDERS = "purchase_orders", "purchase orders"
+        MADE_ORDERS = "made_orders", "orders of the last days"
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="polls")
     kind = models.CharField(max_length=20, choices=Kind.choices)

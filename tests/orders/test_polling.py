@@ -15,6 +15,7 @@ from orders import polling
 from orders.models import Order, OrderReading, Poll, PurchaseOrder
 from tests import make
 from tests.command import outcome
+from tests.inventory.goods import open_market
 from tests.orders.goods import calls, row, shown, told
 
 Kind = Poll.Kind
@@ -114,6 +115,53 @@ def test_the_command_reads_orders_the_same_way(market):
     assert status == 0
     facts = data["accounts"][0]
     assert (facts["seen"], facts["new"], facts["to_read"], facts["purchase_orders"]) == (1, 1, 1, 0)
+
+
+def test_what_no_notification_and_no_list_of_changes_told_is_found_within_a_day(ginee):
+    """Section 12 of Ginee's contract: its times are the channel's, whose clock may be far behind."""
+    poll(ginee)
+    ginee.sandbox.switches.set(is_sending=False, channel_clock_seconds=5 * 3600)
+    missed = ginee.buy("TSHIRT-RED", stays=True)
+    daily = Poll.objects.filter(kind=Kind.MADE_ORDERS)
+    daily.update(next_at=timezone.now() + timedelta(minutes=30))
+    for _ in range(2):
+        Poll.objects.filter(kind=Kind.ORDERS).update(next_at=timezone.now())
+        polling.plan_all(timezone.now())
+        ginee.advance(30)
+    assert not Order.objects.exists()
+
+    ginee.advance(1800)
+    polling.plan_all(timezone.now())
+    ginee.advance(30)
+    order = Order.objects.get()
+    assert (order.external_id, order.state, order.is_summary) == (missed.id, "new", False)
+    assert timedelta(hours=23) < daily.get().next_at - timezone.now() <= timedelta(days=1)
+
+
+@pytest.mark.django_db
+def test_a_list_that_begins_anew_comes_to_its_end_though_the_budget_is_tight():
+    """Section 12 of G-Commerce's contract: ten requests in any minute, of which the readings of what it shows want most.
+
+    The list is the newest first, so a walk that was broken off begins anew, and sets more aside each time.
+    """
+    with open_market(page_size=10) as goods:
+        for part in (goods.sandbox.orders, goods.sandbox.purchase_orders, goods.sandbox.shipments):
+            part.all.clear()
+        bought = {str(buy(goods).id) for _ in range(60)}
+        poll(goods, seconds=0.1)
+        walk, broken_off = Poll.objects.filter(kind=Kind.ORDERS), 0
+        for _ in range(30):
+            goods.advance(20)
+            broken_off = max(broken_off, walk.get().broken_off)
+            if walk.get().read_until:
+                break
+
+        assert walk.get().read_until is not None, "the walk never came to its end"
+        assert (broken_off > 0, walk.get().broken_off, walk.get().failures) == (True, 0, 0)
+        assert set(Order.objects.values_list("external_id", flat=True)) == bought
+        pages = [call for call in goods.sandbox.calls if call["op"] == "GCO-10"]
+        assert len(pages) > 60 / 10, "it began anew"
+        assert not [call for call in goods.sandbox.calls if call["status"] == 429]
 
 
 def test_a_list_that_is_being_read_is_left_to_who_reads_it(market):
