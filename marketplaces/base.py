@@ -99,6 +99,8 @@ class MarketplaceService:
     files_per_upload: ClassVar[int] = 1
     # Seconds that the slowest of its calls waits for an answer; marketplaces.checks proves that a task outlasts it.
     longest_read_seconds: ClassVar[float] = READ_SECONDS
+    # Of a list of news in numbered pages: where reading it begins, and then the page that came last. Others leave it alone.
+    list_page: int = 1
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored
 
     def __init__(self, connection: Connection, client: Client) -> None:
