@@ -11,6 +11,7 @@ from django.utils import timezone
 from marketplaces import services
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import BudgetSpent, ConfigurationError, NotFound
+from marketplaces.models import Budget
 from orders import polling
 from orders.models import Order, OrderReading, Poll, PurchaseOrder
 from tests import make
@@ -213,6 +214,7 @@ def tiny(db, monkeypatch):
 
 
 def turn(poll):
+    Budget.objects.all().delete()  # it was quiet for long enough
     Poll.objects.update(next_at=timezone.now())
     found = polling.take_turn(poll.pk)
     poll.refresh_from_db()
@@ -252,6 +254,7 @@ def test_a_budget_that_is_spent_is_no_failure_and_other_trouble_is(tiny):
     Tiny.breaks_at = 0
     turn(tiny)
     assert (tiny.failures, tiny.last_error, tiny.leased_until) == (0, "", None)
+    assert tiny.broken_off == 1, "what came nowhere sets more aside, also where it saw nothing yet"
     Tiny.error = ConfigurationError("The key was refused", kind="authentication")
     turn(tiny)
     assert (tiny.failures, tiny.last_error) == (1, "The key was refused")

@@ -88,7 +88,7 @@ class Service(MarketplaceService):
         self.offers_per_update = min(int(connection.options.get("bulk_size", MOST_IN_BULK)), MOST_IN_BULK)
 
     @property
-    def list_page(self) -> int:  # type: ignore[override]
+    def list_page(self) -> int:
         return self._line.list_page
 
     @list_page.setter
