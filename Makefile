@@ -12,7 +12,7 @@ PRODUCT := $(VENV)/product-$(firstword $(shell cksum requirements.txt)).stamp
 DEVELOPMENT := $(VENV)/development-$(firstword $(shell cat requirements.txt requirements-dev.txt | cksum)).stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test bench chaos lint format manage screenshots
+.PHONY: help demo run test bench chaos fuzz lint audit format manage screenshots
 
 help: ## list what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -29,14 +29,21 @@ test: $(DEVELOPMENT) ## the whole test suite, on PostgreSQL; some of it on SQLit
 bench: $(DEVELOPMENT) ## how fast it is, beside the physical limit; one alone: make bench NAME=claim
 	@exec $(BIN)/python -m tests.bench $(NAME) $(ARGS)
 
-chaos: $(DEVELOPMENT) ## kill workers while the sandboxes sell, then compare both sides' books; make chaos ARGS="--kills 40"
+chaos: $(DEVELOPMENT) ## kill everything while buyers buy, then compare both sides' books; make chaos ARGS="--seed 7"
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
-lint: $(DEVELOPMENT) ## style, format, types, and which way imports run
+fuzz: $(DEVELOPMENT) ## 10,000 hostile requests at the door; make fuzz ARGS="--requests 500 --seed 7"
+	@exec $(BIN)/python -m tests.fuzz $(ARGS)
+
+lint: $(DEVELOPMENT) ## style, format, types, which way imports run, and risky calls
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive backoffice marketplaces inventory orders
+
+audit: $(DEVELOPMENT) ## known weaknesses of pinned packages, where the registry of them can be reached
+	@exec $(BIN)/python -m tests.audit
 
 format: $(DEVELOPMENT) ## bring the source into the one format
 	$(BIN)/ruff check --fix .

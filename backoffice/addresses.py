@@ -36,7 +36,7 @@ def public_session() -> requests.Session:
     """Return a session that only reaches public addresses by https, whatever a name resolves to at that moment."""
     made = requests.Session()
     made.trust_env = False
-    made.mount("https://", _PublicAdapter())
+    made.mount("https://", PublicAdapter())
     made.mount("http://", _NoAdapter())
     return made
 
@@ -55,7 +55,9 @@ class _PublicPool(HTTPSConnectionPool):
     ConnectionCls = _PublicConnection
 
 
-class _PublicAdapter(HTTPAdapter):
+class PublicAdapter(HTTPAdapter):
+    """Carries https to public addresses alone, looked at when the connection stands and before anything is said."""
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"https": _PublicPool}

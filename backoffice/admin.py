@@ -4,13 +4,14 @@ Staff and the queue, whose models are not ours, are registered on it here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.admin.utils import model_ngettext, quote
+from django.contrib.admin.utils import flatten_fieldsets, model_ngettext, quote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin, UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.contrib.humanize.templatetags.humanize import naturaltime
@@ -164,6 +165,17 @@ def _column(function: Column, field: str, description: str, **facts: Any) -> Col
 # --- the admin classes ---------------------------------------------------------------------------------------
 
 
+def _once_a_row(name: str, method: Column) -> Column:
+    @wraps(method)
+    def shown(row: Any) -> Any:
+        kept = row.__dict__.setdefault("_shown", {})
+        if name not in kept:
+            kept[name] = method(row)
+        return kept[name]
+
+    return shown
+
+
 class GoThere(HttpResponseRedirect):
     """What an action answers that leads to a page of its own, which keeps who asked for what."""
 
@@ -195,6 +207,22 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
             field.show_hidden_initial = True
         return field
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Read the page's row once, however many ask for it while the page is made."""
+        if request.method != "GET":
+            return super().get_object(request, object_id, from_field)
+        rows = request.__dict__.setdefault("_rows", {})
+        key = (self.model, object_id, from_field)
+        if key not in rows:
+            rows[key] = super().get_object(request, object_id, from_field)
+        return rows[key]
+
+    def _work_out_once(self, names: Sequence[Any]) -> None:
+        """Work out what a page shows of its row once; the theme asks for each field's words five times."""
+        for name in names:
+            if name not in self.__dict__ and callable(method := getattr(self, name, None)):
+                setattr(self, name, _once_a_row(name, method))
+
     def get_buttons(self, request: HttpRequest, row: Any) -> Sequence[str]:
         """Name the buttons that make sense for this row now."""
         return self.buttons
@@ -209,6 +237,7 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
         context = {**(extra_context or {}), "from_page": FROM_PAGE, "page_buttons": []}
         row = self.get_object(request, object_id) if object_id and request.method == "GET" else None
         if row is not None:
+            self._work_out_once(flatten_fieldsets(self.get_fieldsets(request, row)))
             context |= self.get_page_context(request, row)
             allowed = self.get_actions(request)
             wanted = self.get_buttons(request, row)
@@ -404,3 +433,4 @@ class ScheduleAdmin(q2.ScheduleAdmin, EvidenceAdmin):  # type: ignore[misc]
 
 # Last, since it stands on what is above; autodiscovery knows only this module.
 from backoffice import alert_admin, run_admin  # noqa: E402, F401
+from backoffice.second_factor import admin as second_factor_admin  # noqa: E402, F401

@@ -36,7 +36,7 @@ GATHER, SPACING, URGENT_SPACING = timedelta(seconds=30), timedelta(minutes=10), 
 TOLD_AT_ONCE, LISTED = 2000, 20
 MAX_ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE = 80, timedelta(seconds=10), timedelta(hours=1)
 CALL_SECONDS = 10
-LOST_AFTER = timedelta(seconds=75)  # longer than a task may run
+LOST_AFTER = timedelta(seconds=settings.LOST_AFTER_SECONDS)  # longer than a task may run
 GRACE = timedelta(seconds=5)
 
 

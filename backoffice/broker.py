@@ -14,6 +14,8 @@ from django_q.conf import Conf, logger
 from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
+from backoffice import pulse
+
 DELIVERY, EVENT, STOCK = (f"{Conf.CLUSTER_NAME}:{name}" for name in ("delivery", "event", "stock"))
 REST = Conf.CLUSTER_NAME
 # Seconds. Ahead by less than the heartbeat may be late, or deliveries alone could make the workers look dead.
@@ -48,8 +50,14 @@ _END = f"DELETE FROM {_TABLE} WHERE id = %s"  # noqa: S608
 class Broker(ORM):  # type: ignore[misc]  # django-q2 has no type hints
     """Named by settings.Q_CLUSTER. What is taken is due again after `retry`, unless it was acknowledged before."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._pulse = pulse.Starter()
+
     def dequeue(self) -> list[tuple[int, str]] | None:
         """Take up to `bulk` rows that are due, those first whose turn came first; sleep when there is none."""
+        if self._pulse.is_due():
+            return [(pulse.ROW, SignedPackage.dumps(pulse.task()))]
         self.get_connection()  # one that the server has ended is let go of
         found = self._take()
         if not found:
@@ -86,7 +94,15 @@ class Broker(ORM):  # type: ignore[misc]  # django-q2 has no type hints
         put(REST, task, timezone.now())
         return "row"
 
+    def set_stat(self, key: str, value: str, timeout: int) -> None:
+        """Called by the guard at each of its rounds."""
+        pulse.guard()
+        super().set_stat(key, value, timeout)
+
     def delete(self, task_id: int) -> None:
+        if task_id == pulse.ROW:
+            pulse.arrived()
+            return
         self.get_connection()
         with connections[Conf.ORM].cursor() as cursor:
             cursor.execute(_END, [task_id])

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning as Warn, register
 
 
 @register()
@@ -42,3 +42,12 @@ def check_queue(**kwargs: Any) -> list[CheckMessage]:
         ),
     }
     return [Error(text, id=check_id) for check_id, (is_broken, text) in broken.items() if is_broken]
+
+
+@register()
+def check_second_factor(**kwargs: Any) -> list[CheckMessage]:
+    """An installation that others can reach, as its https address tells, should ask for more than a password."""
+    if settings.TWO_FACTOR != "off" or not settings.ON_HTTPS:
+        return []
+    text = "TWO_FACTOR is off: a password alone lets its finder reveal codes, spend money and change credentials."
+    return [Warn(text, hint="Set TWO_FACTOR=required, or leave it out.", id="backoffice.W001")]

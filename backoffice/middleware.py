@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from backoffice import runs
+
+ANONYMOUS_BODY = 64 * 1024  # bytes: a form with a name and a password
 
 
 class TellOfRuns:
@@ -27,3 +30,30 @@ class TellOfRuns:
                 )
                 messages.add_message(request, level, f"{text} See Runs for the results.")
         return self.get_response(request)
+
+
+class BodyLimits:
+    """Refuse a body that is too large for its address, by its length and before any of it is read.
+
+    Marketplaces have limits of their own at the door, and files come from staff alone. A body without a length is none.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        said = request.META.get("CONTENT_LENGTH") or "0"
+        if not (said.isascii() and said.isdigit()):
+            return self.get_response(request) if _is_door(request) else HttpResponse(status=400)
+        if int(said[:20]) > ANONYMOUS_BODY and not _is_door(request) and int(said[:20]) > _limit(request):
+            return HttpResponse("This is larger than anything that is meant for here.", status=413)
+        return self.get_response(request)
+
+
+def _is_door(request: HttpRequest) -> bool:
+    return request.path.startswith("/hooks/")
+
+
+def _limit(request: HttpRequest) -> int:
+    is_staffs = request.path.startswith(reverse("admin:index")) and request.user.is_authenticated
+    return settings.LARGEST_UPLOAD if is_staffs else ANONYMOUS_BODY

@@ -12,6 +12,12 @@ from django.utils import timezone
 
 from backoffice import environment
 from backoffice.crypto import EncryptedField
+from backoffice.second_factor.models import (
+    Authenticator as Authenticator,
+    RecoveryCode as RecoveryCode,
+    RecoveryCodes as RecoveryCodes,
+    SecondFactorEvent as SecondFactorEvent,
+)
 
 
 class Heartbeat(models.Model):

@@ -81,6 +81,7 @@ class Kind:
     permission: ClassVar[str]
     form_class: ClassVar[type[forms.Form]] = forms.Form
     is_dangerous: ClassVar[bool] = False
+    at_once: ClassVar[int] = CHUNK  # rows that are done and recorded in one transaction
 
     def describe(self, said: Mapping[str, Any]) -> str:
         """Name a run of this kind in the list of runs."""
@@ -89,6 +90,10 @@ class Kind:
     def rows_of(self, chosen: "QuerySet[Any]") -> "QuerySet[Any]":
         """The rows of `model` that are meant by what was chosen in a list."""
         return chosen
+
+    def looked_at(self, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+        """The rows with what their names and columns need, and without what is wide or sealed."""
+        return rows
 
     def begin(self, said: Mapping[str, Any], by: str) -> Mapping[str, Any]:
         """Make what all rows of a run share, in the transaction that makes the run; returns `said` with it."""
@@ -202,7 +207,7 @@ def _work(run: Run, kind: Kind) -> bool:
             due.update(state=State.CANCELLED)
             return False
         skips = connection.features.has_select_for_update_skip_locked
-        items = list(due.select_for_update(no_key=True, skip_locked=skips)[:CHUNK])
+        items = list(due.select_for_update(no_key=True, skip_locked=skips)[: kind.at_once])
         if not items:
             return False
         _record(run, _applied(run, kind, [item.target for item in items]))
@@ -273,7 +278,7 @@ def results(run: Run) -> Iterator[tuple[str, str, str]]:
     kind, last = kind_of(run), 0
     while page := list(RunItem.objects.filter(run=run, pk__gt=last).order_by("pk")[:LOOKED_AT]):
         last = page[-1].pk
-        names = {str(row.pk): str(row) for row in _rows(kind, [item.target for item in page])}
+        names = {str(row.pk): str(row) for row in kind.looked_at(_rows(kind, [item.target for item in page]))}
         yield from ((names.get(item.target, item.target), item.get_state_display(), item.text) for item in page)
 
 

@@ -98,6 +98,7 @@ INSTALLED_APPS = [
     "django_q",
     "import_export",
     "axes",
+    "django_otp",
     "csp",
     "backoffice",
     "marketplaces",
@@ -113,6 +114,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.middleware.BodyLimits",
+    "django_otp.middleware.OTPMiddleware",
+    "backoffice.second_factor.gate.Gate",
     "django.contrib.messages.middleware.MessageMiddleware",
     "backoffice.middleware.TellOfRuns",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -166,6 +170,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+LARGEST_UPLOAD = 64 * 1024 * 1024  # bytes: a file of two million codes
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = theme.UNFOLD
@@ -216,11 +221,28 @@ AXES_CLIENT_STR_CALLABLE = "backoffice.login.name_for_logs"
 AXES_LOCKOUT_CALLABLE = "backoffice.login.locked_out"
 AXES_DISABLE_ACCESS_LOG = True
 AXES_ENABLE_ADMIN = False
+AXES_SENSITIVE_PARAMETERS = ["code"]  # of the second factor: what is typed there is kept as little as a password
 AXES_VERBOSE = False
+
+# --- second factor: who may do one of these has to have one; see backoffice.second_factor ------------------------
+
+TWO_FACTOR = read.one_of(env, "TWO_FACTOR", ("required", "optional", "off"))
+TWO_FACTOR_PERMISSIONS = [
+    "inventory.reveal_code",  # codes in clear
+    *("inventory.add_purchase", "inventory.change_purchase"),  # money
+    *("marketplaces.add_account", "marketplaces.change_account"),  # credentials, and where they are sent
+    *("auth.add_user", "auth.change_user", "auth.change_group"),  # whoever gives permissions has them all
+    "backoffice.reset_second_factor",
+]
 
 # --- queue ---------------------------------------------------------------------------------------------------
 
 Q_WORKERS = read.whole_number(env, "Q_WORKERS", 4, 1, 64)
+# A task is ended after so long. Later, whoever still has a row or a lease is dead; marketplaces.checks proves the relation.
+TASK_SECONDS, LOST_AFTER_SECONDS = 60, 75
+# How long codes, or a parcel, whose answer got lost are looked for before they are sent once more. No request of ours is
+# under way for so long, nor does any marketplace take longer to show what it has.
+UNANSWERED_SECONDS, PARCEL_UNANSWERED_SECONDS = 600, 300
 # `retry` counts from dequeue, so it must outlast every prefetched task; backoffice.checks proves the relation.
 Q_CLUSTER = {
     "name": "backoffice",
@@ -230,7 +252,7 @@ Q_CLUSTER = {
     "queue_limit": Q_WORKERS,
     "bulk": 1,
     "poll": 0.05,
-    "timeout": 60,
+    "timeout": TASK_SECONDS,
     "retry": 300,
     "save_limit": -1,
     "ack_failures": True,
@@ -252,6 +274,7 @@ QUEUE_LANES = {
 SCHEDULES = {
     "heartbeat": ("backoffice.tasks.heartbeat", 1),
     "prune the queue's history": ("backoffice.tasks.prune", 60),
+    "plan sweeps": ("backoffice.tasks.plan_sweeps", 1),
     "sweep runs": ("backoffice.tasks.sweep_runs", 1),
     "sweep alerts": ("backoffice.tasks.sweep_alerts", 1),
     "sweep marketplaces": ("marketplaces.tasks.sweep", 1),
@@ -268,7 +291,12 @@ SCHEDULES = {
     "watch orders": ("orders.tasks.watch", 1),
     "count sales": ("orders.tasks.count_sales", 5),
 }
+# What finds rows that lost their worker or wake-up; more often than a schedule can, so that nothing lies for 90 seconds.
+SWEEPS = ["marketplaces.tasks.sweep", "inventory.tasks.sweep", "orders.tasks.sweep", "backoffice.tasks.sweep_runs"]
+SWEEP_SECONDS = 10
 HEARTBEAT_STALE_SECONDS = 180
+# The file in which a group of workers shows its supervisor that it makes progress. Set by backoffice.supervisor.
+WORKERS_PULSE = env.str("WORKERS_PULSE", default="")
 
 # --- the rest ------------------------------------------------------------------------------------------------
 
@@ -302,22 +330,27 @@ if SENTRY_DSN:
             before_send_transaction=logs.without_query,
         ),
     )
+DEFAULT_EXCEPTION_REPORTER_FILTER = "backoffice.error_pages.Filter"
 LOG_FORMAT = read.one_of(env, "LOG_FORMAT", ("text", "json"))
+LOG_LEVEL = read.one_of(env, "LOG_LEVEL", ("INFO", "WARNING", "ERROR"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "text": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"},
+        "text": {"format": "%(asctime)s %(levelname)s %(name)s [%(correlation)s]: %(message)s"},
         "json": {
             "()": "pythonjsonlogger.json.JsonFormatter",
-            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+            "format": "%(asctime)s %(levelname)s %(name)s %(correlation)s %(message)s",
             "rename_fields": {"asctime": "time", "levelname": "level", "name": "logger"},
         },
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
-    "root": {"handlers": ["console"], "level": "INFO"},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["correlated"]}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     # A request's address may carry a secret in its query, so Django's own request log says only what failed.
-    "filters": {"without_request": {"()": "backoffice.logs.WithoutRequest"}},
+    "filters": {
+        "without_request": {"()": "backoffice.logs.WithoutRequest"},
+        "correlated": {"()": "backoffice.correlation.Correlated"},
+    },
     "loggers": {
         "django-q": {"level": "WARNING", "handlers": ["console"], "propagate": False},
         "axes": {"level": "WARNING"},

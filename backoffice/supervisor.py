@@ -1,7 +1,8 @@
-"""Keep web and workers running together: `python -m backoffice.supervisor run|demo [--port N]`.
+"""Keep web and workers running together: `python -m backoffice.supervisor run|web|workers|demo [--port N]`.
 
 When one process ends, whatever the reason, all end, and with its exit status: a container or a service manager then
-starts the whole again. Nothing outlives the supervisor, not even when it is killed.
+starts the whole again. Workers are started again here: a group that has worked and then ended, or that stands still
+(backoffice.pulse), is killed as a whole and begun anew. Nothing outlives the supervisor, not even when it is killed.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -22,10 +24,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import environ
 from honcho.manager import Manager
+from honcho.printer import Printer
 from honcho.process import Process
 
-from backoffice import environment
+from backoffice import environment, pulse
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = BASE_DIR / "var"
@@ -39,6 +43,8 @@ ORDERS_PER_MINUTE = 12
 STOP_SECONDS = 70
 LOOK_SECONDS = 0.2
 READY_SECONDS = 60
+# Workers without a pulse for so long stand still. All of them may be busy for the length of a task (60 s), and then live.
+STANDING_SECONDS = 90
 
 
 class Member(Process):  # type: ignore[misc]  # honcho has no type hints
@@ -53,9 +59,13 @@ class Member(Process):  # type: ignore[misc]  # honcho has no type hints
         self._events = events
         # In a session of its own, what ends the supervisor's whole group or terminal leaves the watcher alive.
         os.setsid()
+        self._send_message({"returncode": self._live()}, type="stop")
+
+    def _live(self) -> int:
+        """Run the process once, and end what it leaves behind; returns its exit status."""
         child = subprocess.Popen(  # noqa: S603  (our own commands)
             self.cmd,
-            env=self.env,
+            env=self._environment(),
             cwd=self.cwd,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -68,18 +78,27 @@ class Member(Process):  # type: ignore[misc]  # honcho has no type hints
         # What is left of the group has lost its head: the workers of a killed qcluster would go on unguarded.
         _signal_group(child.pid, signal.SIGKILL)
         reader.join(timeout=2)
-        self._send_message({"returncode": child.returncode}, type="stop")
+        return int(child.returncode)
+
+    def _environment(self) -> dict[str, str]:
+        return dict(self.env)
+
+    def _is_over(self) -> bool:
+        supervisor = multiprocessing.parent_process()
+        return self._stop.is_set() or not (supervisor and supervisor.is_alive())
+
+    def _has_to_go(self) -> bool:
+        """Whether the process is to be killed, though nobody asked it to stop."""
+        return False
 
     def _watch(self, child: subprocess.Popen[bytes]) -> None:
-        supervisor = multiprocessing.parent_process()
         kill_at: float | None = None
         while child.poll() is None:
-            is_over = self._stop.is_set() or not (supervisor and supervisor.is_alive())
-            if is_over and kill_at is None:
+            if kill_at is None and self._is_over():
                 # Only the head is asked, and once: it lets its workers finish, and a second signal would block it.
                 child.terminate()
                 kill_at = time.monotonic() + STOP_SECONDS
-            elif kill_at is not None and time.monotonic() > kill_at:
+            elif self._has_to_go() if kill_at is None else time.monotonic() > kill_at:
                 _signal_group(child.pid, signal.SIGKILL)
             try:
                 child.wait(LOOK_SECONDS)
@@ -92,6 +111,44 @@ class Member(Process):  # type: ignore[misc]  # honcho has no type hints
             self._send_message(line)
 
 
+class Workers(Member):
+    """A group of workers, which is begun anew when it has worked and then ended or stood still.
+
+    One that ends without ever having worked ends all: it would not work the next time either, and its reason should be seen.
+    """
+
+    def __init__(self, *args: Any, standing_seconds: float = STANDING_SECONDS, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._standing_seconds = standing_seconds
+
+    def _live(self) -> int:
+        with tempfile.TemporaryDirectory(prefix="backoffice-workers-") as folder:
+            self._pulse = Path(folder) / "pulse"
+            while True:
+                self._seen, self._alive_at, self._is_standing = 0, time.monotonic(), False
+                self._pulse.unlink(missing_ok=True)
+                status = super()._live()
+                self._look()
+                if self._is_over() or not (self._seen or self._is_standing):
+                    return status
+                why = "stood still" if self._is_standing else f"ended (rc={status})"
+                self._send_message(f"The workers {why}: all of them are started anew.\n".encode())
+
+    def _environment(self) -> dict[str, str]:
+        return {**super()._environment(), "WORKERS_PULSE": str(self._pulse)}
+
+    def _look(self) -> None:
+        # No time is compared with the file's: clocks are set, also while we run.
+        signed = pulse.signed_at(self._pulse)
+        if signed not in (0, self._seen):
+            self._seen, self._alive_at = signed, time.monotonic()
+
+    def _has_to_go(self) -> bool:
+        self._look()
+        self._is_standing = time.monotonic() - self._alive_at > self._standing_seconds
+        return self._is_standing
+
+
 def _signal_group(group: int, number: int) -> None:
     try:
         os.killpg(group, number)
@@ -102,11 +159,19 @@ def _signal_group(group: int, number: int) -> None:
 class Household(Manager):  # type: ignore[misc]  # honcho has no type hints
     """Processes that live and end together. Being asked to stop is no failure: the exit status is 0 then."""
 
-    def __init__(self, *, when_started: Sequence[threading.Thread] = ()) -> None:
-        super().__init__()
+    def __init__(self, *, when_started: Sequence[threading.Thread] = (), is_plain: bool = False) -> None:
+        # Lines that are JSON must stay so.
+        super().__init__(Printer(sys.stdout, prefix=not is_plain))
         self._stop = multiprocessing.Event()
         self._process_ctor = functools.partial(Member, stop=self._stop)
         self._when_started = when_started
+
+    def add_workers(self, env: Any, *, standing_seconds: float = STANDING_SECONDS) -> None:
+        """Have a group of workers, which is watched."""
+        member = self._process_ctor
+        self._process_ctor = functools.partial(Workers, stop=self._stop, standing_seconds=standing_seconds)
+        self.add_process("workers", manage("qcluster"), env=env, cwd=BASE_DIR)
+        self._process_ctor = member
 
     def _start(self) -> None:
         super()._start()
@@ -138,15 +203,26 @@ def manage(*arguments: str) -> list[str]:
     return [PYTHON, str(BASE_DIR / "manage.py"), *arguments]
 
 
-def run(host: str, port: int) -> int:
-    """Serve web and workers with the environment as it is."""
-    refuse_taken(host, port, "make run PORT=8080")
+def run(
+    host: str,
+    port: int,
+    *,
+    has_web: bool = True,
+    has_workers: bool = True,
+    standing_seconds: float = STANDING_SECONDS,
+) -> int:
+    """Serve web, workers or both with the environment as it is."""
+    if has_web:
+        refuse_taken(host, port, "make run PORT=8080")
     _prepare(manage("check"), os.environ)
     _prepare(manage("migrate", "--check"), os.environ, "The database is not up to date. Run: make manage ARGS=migrate")
-    household = Household()
-    household.add_process("web", web(host, port), env=_unbuffered(os.environ), cwd=BASE_DIR)
-    household.add_process("workers", manage("qcluster"), env=_unbuffered(os.environ), cwd=BASE_DIR)
-    household.add_process("watch", manage("watch_workers"), env=_unbuffered(os.environ), cwd=BASE_DIR)
+    environ.Env.read_env(BASE_DIR / ".env")  # as the settings do
+    household = Household(is_plain=os.environ.get("LOG_FORMAT") == "json")
+    if has_web:
+        household.add_process("web", web(host, port), env=_unbuffered(os.environ), cwd=BASE_DIR)
+    if has_workers:
+        household.add_workers(_unbuffered(os.environ), standing_seconds=standing_seconds)
+        household.add_process("watch", manage("watch_workers"), env=_unbuffered(os.environ), cwd=BASE_DIR)
     return household.run()
 
 
@@ -166,7 +242,7 @@ def demo(host: str, port: int, orders_per_minute: int = ORDERS_PER_MINUTE) -> in
     sandbox = ("sandbox", "--port", str(sandbox_port), "--orders-per-minute", str(orders_per_minute))
     household.add_process("sandbox", manage(*sandbox), env=env, cwd=BASE_DIR)
     household.add_process("web", web(host, port), env=env, cwd=BASE_DIR)
-    household.add_process("workers", manage("qcluster"), env=env, cwd=BASE_DIR)
+    household.add_workers(env)
     return household.run()
 
 
@@ -185,6 +261,7 @@ def demo_environment(address: str) -> dict[str, str]:
         "ALLOW_LOCAL_MARKETPLACES": "True",
         "SENTRY_DSN": "",
         "EMAIL_URL": "consolemail://",
+        "TWO_FACTOR": "off",
     }
     path = VAR_DIR / "demo.env"
     path.touch(mode=0o600)
@@ -262,11 +339,22 @@ def _end_as_asked(number: int, frame: FrameType | None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m backoffice.supervisor", description=__doc__)
-    parser.add_argument("what", choices=["run", "demo"])
+    parser.add_argument(
+        "what",
+        choices=["run", "web", "workers", "demo"],
+        help="run: web and workers; web or workers: one of both alone, for several machines; demo: with play marketplaces",
+    )
     parser.add_argument("--host", default=HOST, help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=PORT, help="the port to listen on (default: %(default)s)")
     parser.add_argument(
         "--orders-per-minute", type=int, default=ORDERS_PER_MINUTE, help="of the demo's buyers (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--standing-seconds",
+        type=float,
+        default=STANDING_SECONDS,
+        metavar="N",
+        help="workers without any progress for so long are killed and started anew (default: %(default)s)",
     )
     asked = parser.parse_args(arguments)
     if not 0 < asked.port < 65536:
@@ -276,7 +364,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if asked.what == "demo":
             return demo(asked.host, asked.port, asked.orders_per_minute)
-        return run(asked.host, asked.port)
+        return run(
+            asked.host, asked.port, has_web=asked.what != "workers", has_workers=asked.what != "web",
+            standing_seconds=asked.standing_seconds,
+        )  # fmt: skip
     except KeyboardInterrupt:
         return 0
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -103,11 +104,21 @@ NAVIGATION = [
             _page("Failed tasks", "error", "django_q.failure"),
             _page("Finished tasks", "task_alt", "django_q.success"),
             _page("Schedules", "schedule", "django_q.schedule"),
+            _page("Second factors", "phonelink_lock", "backoffice.authenticator"),
+            _page("Second factor events", "shield_person", "backoffice.secondfactorevent"),
             _page("Users", "person", "auth.user"),
             _page("Groups", "group", "auth.group"),
         ],
     },
 ]
+
+
+def _account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    links = [{"title": "Change password", "link": reverse_lazy("admin:password_change")}]
+    if settings.TWO_FACTOR != "off":
+        links.append({"title": "Two-factor sign-in", "link": reverse_lazy("second_factor")})
+    return links
+
 
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Back office",
@@ -116,9 +127,12 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "storefront",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("backoffice/icon.svg")}],
     "SITE_URL": None,
+    "SCRIPTS": [lambda request: static("backoffice/names.js")],
+    "STYLES": [lambda request: static("backoffice/contrast.css")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
+    "ACCOUNT": {"navigation": _account_links},
     "BORDER_RADIUS": "6px",
     # By its name: the page sees everything, and no import runs upwards.
     "DASHBOARD_CALLBACK": "orders.dashboard.context",

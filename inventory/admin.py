@@ -23,6 +23,8 @@ from backoffice.admin import (
     link,
 )
 from backoffice.crypto import CannotOpen
+from backoffice.run_admin import BulkRuns
+from backoffice.runs import Kind
 from inventory import (
     buying_admin,  # noqa: F401  (registers its pages)
     catalogue_admin,  # noqa: F401  (registers its pages)
@@ -38,6 +40,7 @@ from inventory.forms import WithdrawForm
 from inventory.models import Code, CodeReveal, Difference, Offer, Pause, Purchase
 from inventory.pause_admin import Pausable
 from inventory.price_admin import AccountTermsInline, FeeInline
+from inventory.stock_runs import PauseAccounts, ResumeAccounts, SellAgain, Withdraw
 from inventory.upload_admin import CodeUploadInline
 from marketplaces.admin import AccountAdmin
 from marketplaces.forms import ReasonForm
@@ -63,6 +66,8 @@ class SellingAccountAdmin(Pausable, AccountAdmin):
     list_display = (*AccountAdmin.list_display, "paused")
     readonly_fields = (*AccountAdmin.readonly_fields, "sale")
     actions: Sequence[str] = (*AccountAdmin.actions, "pause_sales", "resume_sales")
+    page_only = (*AccountAdmin.page_only, "pause_sales", "resume_sales")
+    run_kinds: Sequence[type[Kind]] = (PauseAccounts, ResumeAccounts)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         mine = Pause.objects.filter(account=OuterRef("pk"), ended_at=None)
@@ -112,7 +117,7 @@ class RevealInline(EvidenceInline):
 
 
 @admin.register(Code)
-class CodeAdmin(EvidenceAdmin):
+class CodeAdmin(BulkRuns, EvidenceAdmin):
     """Codes by number, state and origin. No list decrypts one; to see one, a person gives a reason.
 
     The search is a POST of its own: a code that somebody types must not end up in an address, a log or a history.
@@ -134,7 +139,8 @@ class CodeAdmin(EvidenceAdmin):
     inlines: Sequence[Any] = (RevealInline, CodeUploadInline)
     actions: Sequence[str] = ("withdraw", "sell_again", "reveal")
     buttons: Sequence[str] = ("reveal", "withdraw", "sell_again")
-    page_only: Sequence[str] = ("reveal",)
+    page_only: Sequence[str] = actions
+    run_kinds: Sequence[type[Kind]] = (Withdraw, SellAgain)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("sealed", "index")

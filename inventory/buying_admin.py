@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -18,10 +18,12 @@ from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import OUTGOING, EvidenceAdmin, age, answer, badge, link, price, short
+from backoffice.run_admin import BulkRuns
 from inventory import purchasing
 from inventory.forms import BuyForm
 from inventory.models import Offer, Product, Purchase
 from inventory.purchasing import CannotBuy
+from inventory.stock_runs import GiveUpPurchases, ProcessPurchases, facts_of_giving_up
 from marketplaces import accounts
 from marketplaces.models import Account, CatalogueProduct
 from marketplaces.types import RemoteProduct, Urgency
@@ -136,7 +138,7 @@ def _usual_product(account: Account, product_id: str) -> Product | None:
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(EvidenceAdmin):
+class PurchaseAdmin(BulkRuns, EvidenceAdmin):
     """Bought codes by their numbers, and where each purchase stands. No page shows a key."""
 
     list_display = (
@@ -169,6 +171,8 @@ class PurchaseAdmin(EvidenceAdmin):
     readonly_fields = ("code_link", "its_run", "is_answer_stored")
     actions = ("process_again", "give_up")
     buttons = actions
+    page_only = actions
+    run_kinds = (ProcessPurchases, GiveUpPurchases)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return bool(request.user.has_perm("inventory.add_purchase"))
@@ -213,7 +217,7 @@ class PurchaseAdmin(EvidenceAdmin):
     def give_up(self, request: HttpRequest, queryset: "QuerySet[Purchase]") -> HttpResponse | None:
         form = forms.Form(answer(request))
         if not form.is_valid():
-            facts = _facts_of_giving_up(purchasing.can_be_given_up(queryset))
+            facts = facts_of_giving_up(purchasing.can_be_given_up(queryset))
             return self.ask(request, queryset, form=form, title="Give up", facts=facts, is_dangerous=True)
         self.tell(request, purchasing.give_up(queryset), "{rows} given up. What is being paid or read goes on.")
         return None
@@ -302,11 +306,3 @@ def _cost(account: Account, remote: RemoteProduct, form: BuyForm) -> list[str]:
         *_offered(remote),
         *unfinished,
     ]
-
-
-def _facts_of_giving_up(purchases: "QuerySet[Purchase]") -> list[str]:
-    paid = purchases.exclude(paid_at=None)
-    sums = paid.order_by().values_list("currency").annotate(spent=Sum("price"))
-    spent = ", ".join(money.display(amount, currency) for currency, amount in sums)
-    lost = f" {paid.count()} of them are paid: {spent} stay spent without a code in stock." if paid else ""
-    return [f"{purchases.count()} of the chosen can be given up: what is being paid or read goes on.{lost}"]

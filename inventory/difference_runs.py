@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, time
+from itertools import islice
 from typing import Any, ClassVar
 
 from django import forms
@@ -15,13 +16,15 @@ from unfold.widgets import UnfoldAdminDateWidget
 from backoffice import runs
 from backoffice.rows import update_each
 from backoffice.runs import Key, Outcome, Preview
-from inventory import differences, pricing, reconciling
+from inventory import differences, pricing, reconciling, shelves
+from inventory.limits import Book
 from inventory.models import Difference, Offer
+from inventory.shelves import Place, Shelves
 from marketplaces import runs as outgoing_runs
 from marketplaces.forms import ReasonForm
 from marketplaces.models import Account
 
-SAMPLE = 20
+SAMPLE, READ_AT_ONCE = 20, 500
 
 
 class DifferenceKind(runs.Kind):
@@ -31,7 +34,11 @@ class DifferenceKind(runs.Kind):
     permission = "inventory.reconcile"
     header: ClassVar[Sequence[str]] = ("what", "account", "ours", "theirs")
 
-    def why_not(self, row: Difference) -> str:
+    def ground(self, rows: Sequence[Difference]) -> Any:
+        """Read what judging many rows needs, together."""
+        return None
+
+    def why_not(self, row: Difference, ground: Any = None) -> str:
         """The reason, for people, for which this difference is to be left alone; empty when there is none."""
         raise NotImplementedError
 
@@ -45,8 +52,8 @@ class DifferenceKind(runs.Kind):
         touched: set[tuple[Any, str]] = set()
         changed = 0
         accounts = {account.pk: account for account in Account.objects.all()}
-        for row in self.looked_at(rows):
-            if reason := self.why_not(row):
+        for row, ground in self._each(rows):
+            if reason := self.why_not(row, ground):
                 refused.append(f"{row}: {reason}")
                 continue
             changed += 1
@@ -59,9 +66,14 @@ class DifferenceKind(runs.Kind):
             changed=changed, refused=refused, header=self.header, sample=sample, requests=requests, seconds=seconds
         )
 
-    def looked_at(self, rows: "QuerySet[Difference]") -> Iterator[Difference]:
-        """The rows in order, a few thousand at a time."""
-        return rows.select_related("offer__account").order_by("pk").iterator(chunk_size=2000)
+    def _each(self, rows: "QuerySet[Difference]") -> Iterator[tuple[Difference, Any]]:
+        found = self.looked_at(rows).iterator(chunk_size=READ_AT_ONCE)
+        while page := list(islice(found, READ_AT_ONCE)):
+            ground = self.ground(page)
+            yield from ((row, ground) for row in page)
+
+    def looked_at(self, rows: "QuerySet[Any]") -> "QuerySet[Any]":
+        return rows.select_related("offer__account").order_by("pk")
 
     def usable(self, rows: "QuerySet[Difference]", outcomes: dict[Key, Outcome]) -> list[Difference]:
         """The rows of a chunk, locked, that are not refused; the others' outcomes are written down."""
@@ -77,7 +89,7 @@ class DifferenceKind(runs.Kind):
 class PushOurs(DifferenceKind):
     title = "Push ours"
 
-    def why_not(self, row: Difference) -> str:
+    def why_not(self, row: Difference, ground: Any = None) -> str:
         return differences.why_not_pushed(row)
 
     def requests(self, rows_of: Mapping[Account, int]) -> tuple[dict[str, int], float]:
@@ -106,18 +118,22 @@ class TakeTheirs(DifferenceKind):
     title = "Take theirs"
     is_dangerous = True
 
-    def why_not(self, row: Difference) -> str:
+    def ground(self, rows: Sequence[Difference]) -> tuple[Shelves, Book]:
+        offers = {row.offer.pk: row.offer for row in rows if row.offer is not None}.values()
+        return shelves.read(Place.of(offer) for offer in offers), Book(offers)
+
+    def why_not(self, row: Difference, ground: Any = None) -> str:
         if row.state not in Difference.LASTING:
             return "It is settled already."
         if row.kind == Difference.Kind.UNKNOWN:
             return "It has a row here. Link it to a product on its page." if row.offer_id else ""
-        return self._why_not_adopted(row)
+        return self._why_not_adopted(row, *(ground or (None, None)))
 
-    def _why_not_adopted(self, row: Difference) -> str:
+    def _why_not_adopted(self, row: Difference, found: Shelves | None, book: Book | None) -> str:
         if row.offer is None:
             return "An order is never written by hand: read it again."
         try:
-            differences.adopt(row.offer, row)
+            differences.adopt(row.offer, row, found, book)
         except ValueError as reason:
             return str(reason)
         return ""
@@ -178,7 +194,7 @@ class IgnoreUntil(DifferenceKind):
     def describe(self, said: Mapping[str, Any]) -> str:
         return f"Ignore until {said['until']}: {said['reason']}"
 
-    def why_not(self, row: Difference) -> str:
+    def why_not(self, row: Difference, ground: Any = None) -> str:
         return "" if row.state in Difference.LASTING else "It is settled already."
 
     def apply(self, rows: "QuerySet[Difference]", said: Mapping[str, Any], by: str) -> Mapping[Key, Outcome]:

@@ -16,7 +16,9 @@ from django.utils import timezone
 
 from backoffice.rows import update_each
 from inventory import publishing
+from inventory.limits import Book
 from inventory.models import Difference, Offer
+from inventory.shelves import Shelves
 from marketplaces.exceptions import PermanentError
 from marketplaces.models import Account
 
@@ -159,17 +161,18 @@ def why_not_pushed(row: Difference) -> str:
     return ""
 
 
-def adopt(offer: Offer, row: Difference) -> None:
+def adopt(offer: Offer, row: Difference, found: Shelves | None = None, book: Book | None = None) -> None:
     """Write into the offer's row, without saving it, that we want what the marketplace shows.
 
-    It counts as pushed: it is there. Raises ValueError, for people, for what must not be wanted.
+    It counts as pushed: it is there. Whoever asks for many has read their shelves and limits together. Raises ValueError, for
+    people, for what must not be wanted.
     """
     if row.kind not in Difference.PUSHABLE or row.field not in ADOPTABLE:
         raise ValueError("Only a price, a quantity or a title can be taken over.")
     before = {name: getattr(offer, name) for name in ADOPTABLE}
     try:
         ADOPT[row.field](offer, row.theirs)
-        content = publishing.wanted(offer)  # refuses what must not go out
+        content = publishing.wanted(offer, found, book)  # refuses what must not go out
         if row.field == "quantity" and content.quantity != int(row.theirs):
             raise ValueError(f"Only {content.quantity} can be shown, by the stock and its rules.")
     except (PermanentError, ValueError) as error:

@@ -43,6 +43,7 @@ class FeedAdmin(EvidenceAdmin):
     readonly_fields = ("its_offers", "missing")
     actions = ("drop",)
     buttons: Sequence[str] = ("drop",)
+    page_only: Sequence[str] = ("drop",)  # each is judged by itself
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         there = Count("offers", filter=~Q(offers__external_id=""))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from backoffice.rows import update_each
@@ -28,6 +28,7 @@ State, Status = Feed.State, Feed.Status
 FIRST_LOOK, NEXT_LOOK, LONGEST = timedelta(minutes=15), timedelta(minutes=60), timedelta(hours=48)
 # Codes that one look asks for, each with a request of its own; the reading of all offers finds the others.
 MOST_LOOKS = 4
+SHARED_CODE = "Another offer has the same product code there, and a list could not tell the two apart. Push it instead."
 
 
 def request(offers: QuerySet[Offer], *, by: str) -> list[Feed]:
@@ -36,18 +37,28 @@ def request(offers: QuerySet[Offer], *, by: str) -> list[Feed]:
     Left alone are offers that exist there or may, that another feed has, whose code another offer has, and those of
     marketplaces that take no list. Safe to repeat: an offer is in one open feed at the most.
     """
-    free = Q(feed=None) | Q(feed__ended_at__isnull=False)
-    new = (
-        offers.filter(free, external_id="", outcome_unknown=False).exclude(state=State.IN_FLIGHT).exclude(product=None)
-    )
     by_account: dict[object, list[Offer]] = {}
     with transaction.atomic():
-        pks = list(new.values_list("pk", flat=True))
-        rows = Offer.objects.filter(pk__in=pks).select_related("account").order_by("pk")
+        pks = list(offers.filter(external_id="").values_list("pk", flat=True))
+        rows = Offer.objects.filter(pk__in=pks).select_related("account", "feed").order_by("pk")
         for offer in rows.select_for_update(of=("self",), no_key=True):
-            if offer.account.service_class.offers_per_feed:
+            if not why_not(offer):
                 by_account.setdefault(offer.account_id, []).append(offer)
         return [feed for mine in by_account.values() for feed in _fill(_with_codes_of_their_own(mine), by)]
+
+
+def why_not(offer: Offer) -> str:
+    """Say why an offer can't be created by a list, for people; empty when it can. Asks nobody."""
+    service = offer.account.service_class
+    if not service.offers_per_feed:
+        return f"{service.label} takes no lists. Push it instead."
+    if offer.external_id:
+        return "It is there."
+    if offer.product_id is None:
+        return "It is not linked to a product of ours. Choose one on its page."
+    if offer.outcome_unknown or offer.state == State.IN_FLIGHT:
+        return "It is being pushed, and may be there."
+    return "" if offer.feed is None or offer.feed.ended_at else "A list that it is in is under way."
 
 
 def _with_codes_of_their_own(offers: list[Offer]) -> list[Offer]:

@@ -14,17 +14,18 @@ from unfold.views import ChangeList
 
 from backoffice import money
 from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, price, short
-from backoffice.run_admin import BulkRuns
-from inventory import feeds, pricing, publishing
+from inventory import pricing, publishing
 from inventory.limits import Book
 from inventory.models import CompetitorWatch, Difference, Offer, PriceChange, Upload
 from inventory.offer_files import OfferFiles
 from inventory.offer_forms import OfferForm
 from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
+from inventory.offer_there_runs import KINDS as THERE_KINDS
 from inventory.pause_admin import Pausable
 from inventory.pricing import NewPrice
 from inventory.upload_admin import OfferUploads
+from inventory.upload_runs import OFFER_KINDS as UPLOAD_KINDS
 
 HISTORY = 10
 GOES_WITH_IT = (PriceChange, CompetitorWatch)
@@ -53,7 +54,7 @@ def _is_alone(offer: Any) -> bool:
 
 
 @admin.register(Offer)
-class OfferAdmin(OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
+class OfferAdmin(OfferFiles, Pausable, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
     list_display = (
@@ -93,12 +94,12 @@ class OfferAdmin(OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
             "seen_status", "seen_word", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen",
         )}),
     )  # fmt: skip
-    run_kinds = KINDS
+    run_kinds = (*KINDS, *UPLOAD_KINDS, *THERE_KINDS)
     actions = (
-        "push", "feed", "ask_earnings", "upload_codes", "take_codes_back", "forget_id", "pause_sales", "resume_sales", *NEEDS,
+        "push", "upload_codes", "take_codes_back", "forget_id", "pause_sales", "resume_sales", *NEEDS,
     )  # fmt: skip
     buttons: Sequence[str] = ("push", "upload_codes", "take_codes_back")
-    page_only = ("push", "forget_id", "pause_sales", "resume_sales", *NEEDS)
+    page_only = actions
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only what never reached the marketplace may go: the rest would sell on there without us."""
@@ -196,28 +197,10 @@ class OfferAdmin(OfferFiles, Pausable, BulkRuns, OfferUploads, OfferThere):
             publishing.request(Offer.objects.filter(pk=obj.pk))
         pricing.request_simulation(Offer.objects.filter(pk=obj.pk))
 
-    @admin.action(description="Ask what they earn", permissions=["change"])
-    def ask_earnings(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
-        count = pricing.request_simulation(queryset)
-        self.tell(
-            request, count, "{rows} asked about; the answers appear under “we get”. Others are known or can't be."
-        )
-
     @admin.action(description="Push", permissions=["change"])
     def push(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
         count = publishing.request(queryset.exclude(product=None))
         self.tell(request, count, "{rows} being pushed; “seen” shows the result. One without a product is left alone.")
-
-    @admin.action(description="Create as a list", permissions=["change"])
-    def feed(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
-        made = feeds.request(queryset, by=request.user.get_username())
-        count = sum(feed.size for feed in made)
-        text = (
-            "{rows} on their way in a list; “Feeds” shows how far it is. Others are there, or may be, or share a code."
-        )
-        self.tell(
-            request, count, text if count else "None is new, with a code of its own, on a marketplace that takes lists."
-        )
 
     @admin.action(description="Forget the offer id", permissions=["change"])
     def forget_id(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:

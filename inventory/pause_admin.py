@@ -14,15 +14,17 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from backoffice.admin import BaseAdmin, EvidenceAdmin, age, answer, badge, short
+from backoffice.run_admin import BulkRuns
 from inventory import pauses
 from inventory.models import Pause, QuantityRule
+from inventory.stock_runs import EndPauses
 from marketplaces import services
 from marketplaces.forms import ReasonForm
 
 LEVELS = {"everything": "danger", "marketplace": "danger", "account": "warning", "product": "warning", "offer": "info"}
 
 
-class Pausable(BaseAdmin):
+class Pausable(BulkRuns):
     """A page with “Pause sales” or “Resume sales”, whichever makes sense now, and why it is paused."""
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
@@ -75,7 +77,7 @@ class WidePauseForm(ReasonForm):
 
 
 @admin.register(Pause)
-class PauseAdmin(EvidenceAdmin):
+class PauseAdmin(BulkRuns, EvidenceAdmin):
     """What is not for sale because somebody said so, and what was."""
 
     list_display = (
@@ -88,6 +90,8 @@ class PauseAdmin(EvidenceAdmin):
     fields = ("named", "by", "reason", "at", "ended_by", "ended_at")
     actions = ("resume",)
     buttons = ("resume",)
+    page_only = ("resume",)
+    run_kinds = (EndPauses,)
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("inventory.pause_sales"))

@@ -12,9 +12,11 @@ from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, price, short
+from backoffice.run_admin import BulkRuns
 from inventory import repricing
 from inventory.models import AccountTerms, CompetitorWatch, Fee, Offer, PriceChange, PriceRule
 from inventory.rules import offers_of
+from inventory.stock_runs import LookAtPrices
 from marketplaces import outgoing
 from marketplaces.models import Account
 
@@ -50,6 +52,13 @@ class FeeInline(ShowsWhatItShowed, TabularInline):
     extra = 0
     fields = ("category", "percent", "fixed", "currency")
     verbose_name_plural = "fees that the marketplace keeps"
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None:
+            # In a table the column's head is no label that a screen reader would find.
+            field.widget.attrs["aria-label"] = db_field.verbose_name
+        return field
 
 
 class AccountTermsInline(ShowsWhatItShowed, StackedInline):
@@ -132,7 +141,7 @@ class PriceRuleAdmin(HelpsWhenEmpty, BaseAdmin):
 
 
 @admin.register(CompetitorWatch)
-class CompetitorWatchAdmin(HelpsWhenEmpty, EvidenceAdmin):
+class CompetitorWatchAdmin(HelpsWhenEmpty, BulkRuns, EvidenceAdmin):
     """What others ask for what we sell, as last read."""
 
     list_display = (
@@ -150,6 +159,8 @@ class CompetitorWatchAdmin(HelpsWhenEmpty, EvidenceAdmin):
     )  # fmt: skip
     actions: Sequence[str] = ("look_again",)
     buttons: Sequence[str] = ("look_again",)
+    page_only: Sequence[str] = ("look_again",)
+    run_kinds = (LookAtPrices,)
     empty_help = (
         "No competitor's price was read yet. They are read every five minutes for the offers of an enabled price rule that"
         " follows the cheapest competitor, where the marketplace tells what others ask."

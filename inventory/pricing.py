@@ -161,7 +161,7 @@ def request_simulation(offers: QuerySet[Offer]) -> int:
     Safe to repeat. The answers come from workers, in the order of their budgets, after everything that is urgent.
     """
     unknown = offers.filter(~Q(simulated_price=F("price")) | Q(simulated_price=None)).exclude(price=None)
-    asked = [offer for offer in unknown.select_related("account") if _can_tell(offer)]
+    asked = [offer for offer in unknown.select_related("account") if can_tell(offer)]
     with transaction.atomic():
         for offer in asked:
             queue.enqueue(TASK, offer.pk)
@@ -170,7 +170,7 @@ def request_simulation(offers: QuerySet[Offer]) -> int:
 
 def simulate(offer: Offer) -> None:
     """Ask the marketplace what the offer's price means and keep its answer. Raises MarketplaceError. Safe to repeat."""
-    if offer.price is None or offer.simulated_price == offer.price or not _can_tell(offer):
+    if offer.price is None or offer.simulated_price == offer.price or not can_tell(offer):
         return
     service = offer.account.service()
     service.plan(1, Urgency.PRICE)
@@ -180,5 +180,6 @@ def simulate(offer: Offer) -> None:
     )
 
 
-def _can_tell(offer: Offer) -> bool:
+def can_tell(offer: Offer) -> bool:
+    """Whether the offer's marketplace can say what a price means."""
     return offer.account.service_class.supports("simulate_price")

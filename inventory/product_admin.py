@@ -21,6 +21,7 @@ from inventory import cover, goods, stock
 from inventory.forms import CorrectForm, ReceiveForm
 from inventory.models import Batch, Code, Hold, Level, Movement, Offer, Product, StockSettings, Supplier
 from inventory.pause_admin import Pausable
+from inventory.stock_runs import PauseProducts, ResumeProducts
 
 MOVEMENTS = {
     "received": "success", "held": "info", "released": "info", "shipped": "primary", "returned": "warning",
@@ -67,7 +68,8 @@ class ProductAdmin(Pausable):
     inlines = (OfferInline,)
     actions: Sequence[str] = ("receive", "correct", "pause_sales", "resume_sales")
     buttons: Sequence[str] = ("receive", "correct")
-    page_only: Sequence[str] = ("receive", "correct")
+    page_only: Sequence[str] = actions
+    run_kinds = (PauseProducts, ResumeProducts)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         shown = ("sku", "name", "kind", "min_margin", ("low_at", "low_days"))

@@ -28,15 +28,18 @@ def is_there(offer: Offer) -> bool:
     return bool(offer.external_id) and offer.seen_status != OfferStatus.REMOVED
 
 
-def why_not(offer: Offer) -> str:
-    """Say why an offer can't be deleted there, and what to do; empty when it can. Asks nobody."""
+def why_not(offer: Offer, lying: int | None = None) -> str:
+    """Say why an offer can't be deleted there, and what to do; empty when it can. Asks nobody.
+
+    `lying` is what codes_in() says, for whoever has counted that for many offers together.
+    """
     if not offer.account.can(OPERATION):
         return (
             f"{offer.account.service_class.label} can't be asked to delete an offer through this account. Do it there"
         )
     if not is_there(offer):
         return f"Offer “{offer}” is not at the marketplace"
-    if lying := codes_in(offer):
+    if lying := codes_in(offer) if lying is None else lying:
         return f"{lying} uploaded codes lie in offer “{offer}”, or may. Take them back, or say where they are, then delete it"
     return ""
 

@@ -12,9 +12,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdo
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, EvidenceInline, age, answer, badge, link, short
+from backoffice.run_admin import BulkRuns
 from inventory import uploads
 from inventory.forms import ItemIdForm, QuantityForm
 from inventory.models import Offer, Upload
+from inventory.upload_runs import KINDS
 from marketplaces.exceptions import PermanentError
 from marketplaces.shop import CodeKind
 
@@ -75,10 +77,8 @@ class OfferUploads(UploadsMixin, BaseAdmin):
         if not form.is_valid():
             facts = [f"Offer “{offer}”: {_of(offer).count()} codes can be taken back." for offer in queryset[:NAMED]]
             return self.ask(request, queryset, form=form, title="Take codes back", facts=facts)
-        by, count = request.user.get_username(), 0
-        for offer in queryset:
-            newest = _of(offer).order_by("-pk").values_list("pk", flat=True)[: form.cleaned_data["quantity"]]
-            count += uploads.take_back(Upload.objects.filter(pk__in=list(newest)), by=by)
+        by, quantity = request.user.get_username(), form.cleaned_data["quantity"]
+        count = sum(uploads.take_newest_back(offer, quantity=quantity, by=by) for offer in queryset)
         text = f"{count} codes are coming back; each is for sale again when the marketplace has given it back."
         self.tell(request, count, text if count else "No code of these offers can be taken back.")
         return None
@@ -112,7 +112,7 @@ class CodeUploadInline(EvidenceInline):
 
 
 @admin.register(Upload)
-class UploadAdmin(UploadsMixin, EvidenceAdmin):
+class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
     """Where each uploaded code is, by its number; never the code itself."""
 
     list_display = (
@@ -150,6 +150,8 @@ class UploadAdmin(UploadsMixin, EvidenceAdmin):
     readonly_fields = ("code_link", "kind")
     actions = ("look", "take_back", "say_there", "say_not_there", "say_sold")
     buttons = actions
+    page_only = actions
+    run_kinds = KINDS
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("code__sealed", "code__index")

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from inventory import shelves, stock
 from inventory.models import Offer, Upload
+from inventory.shelves import Place, Shelves
 from inventory.upload_steps import withdraw
 from marketplaces import outgoing
 from marketplaces.exceptions import PermanentError
@@ -35,8 +36,11 @@ CAN_BE_TAKEN_BACK = CAN_BE_READ | Q(status=Status.WAITING)
 # --- give away and take back ---------------------------------------------------------------------------------------
 
 
-def why_not(offer: Offer) -> str:
-    """Say why no codes can be uploaded to an offer, and what to do; empty when they can."""
+def why_not(offer: Offer, found: Shelves | None = None) -> str:
+    """Say why no codes can be uploaded to an offer, and what to do; empty when they can.
+
+    Whoever asks for many offers has read their shelves together.
+    """
     if not offer.account.service_class.kinds_taken():
         return f"{offer.account.service_class.label} keeps no codes of yours: they are handed over at the sale"
     if offer.product_id is None:
@@ -45,7 +49,8 @@ def why_not(offer: Offer) -> str:
         return f"Offer “{offer}” is being deleted there, as {offer.removal_by} asked"
     if not offer.external_id or offer.seen_status == OfferStatus.REMOVED:
         return f"Offer “{offer}” is not at the marketplace. Push it first"
-    if not offer.is_active or shelves.pause_of(offer):
+    pause = shelves.pause_of(offer) if found is None else found.pause(Place.of(offer))
+    if not offer.is_active or pause:
         return f"The sale of offer “{offer}” is stopped, and a code that lies there would be sold"
     return ""
 
@@ -99,6 +104,13 @@ def take_back(rows: QuerySet[Upload], *, by: str) -> int:
         outgoing.mark_due(others)
         outgoing.wake_all(others)
         return len(found)
+
+
+def take_newest_back(offer: Offer, *, quantity: int, by: str) -> int:
+    """The same for the newest codes of an offer, at most `quantity` of those that are not coming back yet."""
+    mine = can_be_taken_back(Upload.objects.filter(offer=offer, wish=Upload.Wish.IN))
+    newest = mine.order_by("-pk").values_list("pk", flat=True)[:quantity]
+    return take_back(Upload.objects.filter(pk__in=list(newest)), by=by)
 
 
 def can_be_taken_back(rows: QuerySet[Upload]) -> QuerySet[Upload]:

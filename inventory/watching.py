@@ -1,20 +1,31 @@
-"""Alerts about stock that runs low, and about users who see many codes."""
+"""Alerts about stock that runs low, users who see many codes, differences that were found, and prices below their floor."""
 
 from datetime import datetime, timedelta
 
 from django.contrib.auth import get_user_model
-from django.db.models import Count
+from django.db.models import Count, Q
+from django.db.models.functions import TruncDate
 from django.urls import reverse
+from django.utils.http import urlencode
 
-from backoffice import alerts
+from backoffice import alerts, money
 from backoffice.alerts import Cause
-from inventory.models import CodeReveal, Cover, StockSettings
+from backoffice.models import Alert
+from inventory import limits
+from inventory.models import CodeReveal, Cover, Difference, Offer, Reconciliation, StockSettings
+
+# Beyond so many the list says more than alerts can.
+MOST = 2000
+# A push that is due again is not mended yet: it keeps its failure until it went well.
+NOT_PUSHED = (Offer.State.NEEDS_ATTENTION, Offer.State.DUE, Offer.State.IN_FLIGHT, Offer.State.UNKNOWN)
 
 
 def look(now: datetime) -> None:
-    """Raise and settle the alerts about low stock and many reveals. Safe to repeat."""
+    """Raise and settle the alerts that rows of stock and offers are a cause of. Asks nobody; safe to repeat."""
     alerts.match(alerts.Kind.LOW_STOCK, dict(_low()))
     alerts.match(alerts.Kind.REVEALS, dict(_reveals(now)))
+    alerts.match(alerts.Kind.DIFFERENCES, dict(_differences()))
+    alerts.match(alerts.Kind.PRICE_FLOOR, dict(_below_floor()))
 
 
 def _low() -> list[tuple[str, Cause]]:
@@ -48,4 +59,58 @@ def _reveals(now: datetime) -> list[tuple[str, Cause]]:
     return [
         (who, Cause(f"{who.capitalize()} was shown {codes} codes within an hour; see Reveals.", link))
         for who, codes in found.items()
+    ]
+
+
+def _differences() -> list[tuple[str, Cause]]:
+    """What comparisons found and nobody has dealt with, by account and the day it was found.
+
+    So each night's findings are told once, however long older ones lie. What a comparison that is still under way finds is
+    told when it is over.
+    """
+    found = Difference.objects.filter(state=Difference.State.OPEN).annotate(day=TruncDate("found_at")).order_by()
+    rows = found.values_list("account_id", "account__name", "day").annotate(
+        count=Count("pk"), prices=Count("pk", filter=Q(field="price"))
+    )
+    under_way = set(Reconciliation.objects.exclude(stage="").values_list("account_id", flat=True))
+    told: set[str] = set()
+    if under_way:
+        kind = alerts.Kind.DIFFERENCES
+        told = set(Alert.objects.filter(kind=kind, settled_at=None).values_list("subject", flat=True))
+    causes = []
+    for account_id, name, day, count, prices in rows:
+        subject = f"{name[:150]}, found {day:%Y-%m-%d}"
+        if account_id not in under_way or subject in told:
+            causes.append((subject, Cause(_said_of_differences(name, count, prices), _differences_of(account_id))))
+    return causes
+
+
+def _said_of_differences(name: str, count: int, prices: int) -> str:
+    what = "1 difference" if count == 1 else f"{count:,} differences"
+    priced = f", {prices:,} of them in prices" if prices else ""
+    return (
+        f"Account “{name}”: {what} between what we want or know and what it shows{priced}. Push ours, take theirs, or ignore"
+        " them."
+    )
+
+
+def _differences_of(account_id: object) -> str:
+    return f"{reverse('admin:inventory_difference_changelist')}?{urlencode({'account__id__exact': str(account_id)})}"
+
+
+def _below_floor() -> list[tuple[str, Cause]]:
+    """Offers whose price is held back because it is below their floor."""
+    held_back = Offer.objects.filter(failure=limits.BELOW_FLOOR, state__in=NOT_PUSHED).order_by("pk")
+    rows = held_back.values_list("pk", "external_id", "account__name", "product__sku", "price", "currency")[:MOST]
+    return [
+        (
+            f"{account[:100]}: offer {pk}",
+            Cause(
+                f"Offer {external_id or f'{pk}, not there yet,'} of {sku or 'no product'} on “{account}”: its price"
+                f" {money.display(price, currency)} is below its floor, so only its stock is pushed. Its page says what the"
+                " floor stands on: raise the price, or lower the floor or the least margin.",
+                reverse("admin:inventory_offer_change", args=[pk]),
+            ),
+        )
+        for pk, external_id, account, sku, price, currency in rows
     ]

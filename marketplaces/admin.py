@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
@@ -17,8 +17,10 @@ from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, price, short
 from backoffice.crypto import CannotOpen
+from backoffice.run_admin import BulkRuns
 from marketplaces import accounts, masking, outgoing, services, troubles
 from marketplaces.base import MarketplaceService
+from marketplaces.event_runs import LookAtJobs, ProcessEvents
 from marketplaces.forms import CREDENTIAL, OPTION, AccountForm, opened, sealed_problem
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 
@@ -139,9 +141,15 @@ class AccountAdmin(BaseAdmin):
         """What went wrong with rows of the account: a text, and the address of a page that has more."""
         return [(str(trouble), _page_of(trouble)) for trouble in troubles.of(account)]
 
+    def _troubles(self, account: Any) -> list[tuple[str, str]]:
+        # The page asks twice: where they stand, and what they are.
+        if not hasattr(account, "_its_troubles"):
+            account._its_troubles = self.get_troubles(account)
+        return cast("list[tuple[str, str]]", account._its_troubles)
+
     @display(description="rows in trouble")
     def its_troubles(self, account: Account) -> str:
-        found = self.get_troubles(account)
+        found = self._troubles(account)
         return render_to_string("admin/marketplaces/account/troubles.html", {"troubles": found}) if found else "none"
 
     # --- the form --------------------------------------------------------------------------------------------
@@ -195,7 +203,7 @@ class AccountAdmin(BaseAdmin):
         ]
         if obj is None:
             return sets
-        is_urgent = obj.trouble or self.get_troubles(obj)
+        is_urgent = obj.trouble or self._troubles(obj)
         return [sets[0], *self._health(), *sets[1:]] if is_urgent else [*sets, *self._health()]
 
     def _health(self) -> list[tuple[str, dict[str, Any]]]:
@@ -231,7 +239,7 @@ class AccountAdmin(BaseAdmin):
 
 
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(EvidenceAdmin):
+class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
     list_display = (
         "__str__", "account", age("received_at"), "source", badge("state", OUTGOING), "repeats", "failure", "remark",
     )  # fmt: skip
@@ -246,6 +254,8 @@ class WebhookEventAdmin(EvidenceAdmin):
     )  # fmt: skip
     actions = ("process_again",)
     buttons = ("process_again",)
+    page_only = ("process_again",)
+    run_kinds = (ProcessEvents,)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("body", "headers")
@@ -326,7 +336,7 @@ class CatalogueProductAdmin(EvidenceAdmin):
 
 
 @admin.register(Job)
-class JobAdmin(EvidenceAdmin):
+class JobAdmin(BulkRuns, EvidenceAdmin):
     """What a marketplace is still working on, and how it ended."""
 
     list_display = (
@@ -346,6 +356,8 @@ class JobAdmin(EvidenceAdmin):
     )  # fmt: skip
     actions = ("look_again",)
     buttons = ("look_again",)
+    page_only = ("look_again",)
+    run_kinds = (LookAtJobs,)
 
     def has_look_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("marketplaces.change_job"))

@@ -64,6 +64,8 @@ class MarketplaceService:
     sandbox_webhook_secrets: ClassVar[Sequence[str]] = ()
     max_body_bytes: ClassVar[int] = 1024 * 1024
     hook_methods: ClassVar[Sequence[str]] = ("POST",)
+    # Refusals that a caller acts upon, so that it is told them however many strangers knock from its address.
+    always_told: ClassVar[frozenset[int]] = frozenset()
     budget_burst: ClassVar[int] = 5
     # A limit that counts every request of the last so many seconds, where a burst after a quiet time would break it;
     # `requests_per_minute` is then what may be sent in it, and `budget_kept` of these are kept for what people wait for.

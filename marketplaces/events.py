@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from backoffice import logs, queue
+from backoffice import correlation, logs, queue
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import NotFound, TemporaryError, Unsupported
@@ -50,6 +50,8 @@ def receive(
     event = _evidence(account, call, notice)
     event.source, event.state, event.next_try_at = source, Outgoing.State.DUE, timezone.now()
     is_new = _store(event, pk)
+    with correlation.about(event.correlation):
+        log.info("Event %s %s", event.kind, "came" if is_new else "came again")
     if is_new or not notice.is_its_body or not _says_something_else(event):
         return is_new
     event.event_id = f"{event.event_id[:LONGEST_ID]} {sha256(call.body).hexdigest()}"
@@ -121,9 +123,12 @@ def _keep_answered(account: Account, call: Call, notice: Notice, reply: Reply, *
     event.event_id = uuid.uuid4().hex  # two equal questions are two questions
     event.subject = _storable(reply.about or notice.subject, 100)
     event.answer_status, event.last_error = reply.status, broke or _storable(reply.problem, 500)
+    event.answered_ms = max(round((timezone.now() - call.received_at).total_seconds() * 1000), 0)
     event.state = Outgoing.State.NEEDS_ATTENTION if broke else Outgoing.State.DONE
     event.failure = "broken" if broke else ""
     event.save(force_insert=True)
+    with correlation.about(event.correlation):
+        log.info("Question %s was answered %s", event.kind, event.answer_status)
 
 
 def _evidence(account: Account, call: Call, notice: Notice) -> WebhookEvent:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.filepost import encode_multipart_formdata as encode_multipart
 
-from backoffice.addresses import unsafe_address as unsafe_address
+from backoffice.addresses import PublicAdapter, unsafe_address as unsafe_address
 from marketplaces.exceptions import BudgetSpent, ConfigurationError, TemporaryError, UnknownOutcome
 from marketplaces.masking import MASK, mask_json, scrub, secret_values
 from marketplaces.types import Answer, CallRecord, FileToSend, Urgency
@@ -54,20 +54,28 @@ def unmount(prefix: str) -> None:
     _local.__dict__.clear()
 
 
-def session() -> requests.Session:
+def session(*, allow_local: bool) -> requests.Session:
     """Return this thread's session, which keeps connections open between calls.
 
-    It keeps no cookies and reads no .netrc: accounts share it, and nothing of one may reach another.
+    Without `allow_local` it reaches public addresses alone, whatever a name resolves to at that moment. It keeps no cookies
+    and reads no .netrc: accounts share it, and nothing of one may reach another.
     """
     if getattr(_local, "pid", None) != os.getpid():  # a forked worker must not share its parent's sockets
-        made = requests.Session()
-        made.trust_env = False
-        made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        made.mount("https://", HTTPAdapter(pool_maxsize=4))
-        for prefix, adapter in _mounted.items():
-            made.mount(prefix, adapter)
-        _local.pid, _local.session = os.getpid(), made
-    return _local.session  # type: ignore[no-any-return]
+        _local.pid, _local.sessions = os.getpid(), {}
+    sessions: dict[bool, requests.Session] = _local.sessions
+    if allow_local not in sessions:
+        sessions[allow_local] = _new_session(HTTPAdapter if allow_local else PublicAdapter)
+    return sessions[allow_local]
+
+
+def _new_session(adapter_class: type[HTTPAdapter]) -> requests.Session:
+    made = requests.Session()
+    made.trust_env = False
+    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    made.mount("https://", adapter_class(pool_maxsize=4))
+    for prefix, adapter in _mounted.items():
+        made.mount(prefix, adapter)
+    return made
 
 
 class Budget(Protocol):
@@ -174,7 +182,7 @@ class Client:
         sent_headers = {"Accept": "application/json", **content_type, **(headers or {})}
         try:
             answer = _to_answer(
-                session().request(
+                session(allow_local=self._allow_local).request(
                     method,
                     url,
                     data=body,

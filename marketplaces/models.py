@@ -1,5 +1,6 @@
 """Accounts, what came in, what went out."""
 
+import logging
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
+from backoffice import correlation
 from backoffice.crypto import CannotOpen, EncryptedField
 from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
@@ -18,6 +20,8 @@ from marketplaces.exceptions import ConfigurationError
 from marketplaces.http import Client, unsafe_address
 from marketplaces.rows import Outgoing as Outgoing, waiting_index as waiting_index
 from marketplaces.types import CallRecord, Connection, Urgency
+
+log = logging.getLogger(__name__)
 
 # How long a row whose account is set up wrong waits before it tries whether that was mended.
 TROUBLE_PAUSE = timedelta(minutes=5)
@@ -150,6 +154,15 @@ class Account(models.Model):
             return None
         return Meter(self.pk, self.option("requests_per_minute"), service.budget_window, service.budget_kept)
 
+    @property
+    def budget_used(self) -> float:
+        """How much of its budget is used up at this moment, from 0 to 1."""
+        service = self.service_class
+        return budget.used(
+            self.pk, per_minute=self.option("requests_per_minute"), burst=service.budget_burst,
+            window=service.budget_window, kept=service.budget_kept,
+        )  # fmt: skip
+
     def hold_off(self, seconds: float) -> None:
         """Let all calls of this account wait: its marketplace asked to slow down."""
         budget.hold_off(self.pk, seconds)
@@ -168,6 +181,8 @@ class Account(models.Model):
         that no rollback can take it back.
         """
         (budget.unavailable if record.error or record.status in DOWN else budget.available)(self.pk)
+        answered = record.error or record.status
+        log.info("Call %s of account %s: %s after %d ms", record.operation, self.pk, answered, record.milliseconds)
         ApiCall.objects.create(
             account=self,
             operation=record.operation,
@@ -281,6 +296,13 @@ class WebhookEvent(Outgoing):
     answer_status = models.PositiveSmallIntegerField(
         "answered", null=True, blank=True, help_text="The HTTP status of an answer that was given at once."
     )
+    answered_ms = models.PositiveIntegerField(
+        "answered within",
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Milliseconds, to be held against a deadline.",
+    )
     happened_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(db_index=True)
     remark = models.CharField(max_length=200, blank=True, help_text="What was noticed at the door.")
@@ -298,6 +320,10 @@ class WebhookEvent(Outgoing):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject}".strip()
+
+    @property
+    def correlation(self) -> str:
+        return correlation.of(self.account_id, self.subject) if self.subject else super().correlation
 
 
 class Pump(models.Model):

@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.apps import apps
+from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.utils import timezone
 
-from backoffice import queue
+from backoffice import correlation, queue
 from marketplaces import in_flight
 from marketplaces.exceptions import (
     BudgetSpent,
@@ -41,10 +42,10 @@ PLAN_LOST_AFTER = timedelta(seconds=20)
 MAX_ATTEMPTS, MAX_SURPRISES = 150, 8
 FIRST_PAUSE, LONGEST_PAUSE = 2.0, 600.0
 LOOK_AFTER_SECONDS = 10.0
-UNAVAILABLE, BUDGET = "unavailable", "budget"
+UNAVAILABLE, BUDGET, LOST = "unavailable", "budget", "lost"
 REFUSED = ("permission", "authentication")
 # Longer than a task may run, so that a row still in flight then has lost its worker; see marketplaces.checks.
-LOST_AFTER = timedelta(seconds=75)
+LOST_AFTER = timedelta(seconds=settings.LOST_AFTER_SECONDS)
 # A claim that is older makes no other call that is worth waiting long for.
 YOUNG = timedelta(seconds=5)
 # What is due for longer than this has lost its wake-up.
@@ -82,12 +83,14 @@ def run(model: type[Row], pk: object, work: Callable[[Row], Outcome]) -> bool:
     row = claim(model, pk)
     if row is None:
         return False
-    try:
-        outcome = work(row)
-    except Exception as error:
-        failed(row, error)
-    else:
-        succeeded(row, outcome)
+    with correlation.about(row.correlation):
+        try:
+            outcome = work(row)
+        except Exception as error:
+            failed(row, error)
+        else:
+            succeeded(row, outcome)
+        log.info("%s %s: %s%s", row._meta.label, row.pk, row.state, f", {row.failure}" if row.failure else "")
     return True
 
 
@@ -345,8 +348,16 @@ def sweep(model: type[Row]) -> int:
     """Find rows that lost their worker or wake-up, and wake workers for them; returns how many. Safe to repeat."""
     now = timezone.now()
     lost = model._default_manager.filter(state=State.IN_FLIGHT, in_flight_since__lt=now - LOST_AFTER)
+    # What ends its worker each time would do so for ever: nobody is there to record a failure.
+    lost.filter(failure=LOST, attempts__gte=MAX_SURPRISES).update(
+        state=State.NEEDS_ATTENTION, next_try_at=None, in_flight_since=None, outcome_unknown=True,
+        last_error=f"Its worker ended in the middle, {MAX_SURPRISES} times on end. See the log, then try it again.",
+    )  # fmt: skip
     # Due since long enough to be woken in this sweep, not in the next.
-    lost.update(state=State.UNKNOWN, next_try_at=now - GRACE, in_flight_since=None, outcome_unknown=True)
+    lost.update(
+        state=State.UNKNOWN, next_try_at=now - GRACE, in_flight_since=None, outcome_unknown=True, failure=LOST,
+        last_error="Its worker ended in the middle.",
+    )  # fmt: skip
     due = waiting(model).filter(Q(next_try_at=None) | Q(next_try_at__lte=now - GRACE))
     pks = list(due.order_by("next_try_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
     wake_all(model._default_manager.filter(pk__in=pks))

@@ -9,6 +9,7 @@ import time
 from datetime import datetime, timedelta
 
 from django.apps import apps
+from django.conf import settings
 from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -23,7 +24,7 @@ SOON = timedelta(seconds=0.1)
 # Another machine's clock may be ahead: a planned wake-up that comes a little early is still the one that was planned.
 SKEW = timedelta(seconds=1)
 # Longer than a task may run: a lease that is still there then belongs to a dead worker.
-LEASE = timedelta(seconds=75)
+LEASE = timedelta(seconds=settings.LOST_AFTER_SECONDS)
 
 
 def turn(kind: str, account_id: str, *, is_planned: bool = False) -> int:

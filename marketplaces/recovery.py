@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -26,7 +27,7 @@ PAUSE = timedelta(seconds=10)
 # A planned turn that is so late has lost its wake-up.
 LATE = timedelta(minutes=5)
 # Longer than a task may run.
-LEASE = timedelta(seconds=75)
+LEASE = timedelta(seconds=settings.LOST_AFTER_SECONDS)
 
 
 @dataclass

@@ -49,6 +49,11 @@ class Outgoing(models.Model):
     class Meta:
         abstract = True
 
+    @property
+    def correlation(self) -> str:
+        """What the log calls the work on this row; an order's, where it is known without a query."""
+        return f"{self._meta.model_name}/{self.pk}"
+
     @classmethod
     def per_batch(cls, account: "Account") -> int:
         """How many rows of this account one request does; 1 means that each is worked off by itself."""

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from django.apps import apps
-from django.db.models import Q
+from django.db.models import Q, QuerySet, Value
 
 from marketplaces.models import Account, Outgoing
 from marketplaces.outgoing import BUDGET
@@ -31,13 +32,24 @@ class Trouble:
 
 def of(account: Account) -> list[Trouble]:
     """Name what went wrong with rows of the account that are not done, the most frequent first. Asks nobody."""
-    found = [trouble for model in apps.get_models() if issubclass(model, Outgoing) for trouble in _of(model, account)]
+    found = [trouble for model in _troubled(account) for trouble in _of(model, account)]
     return sorted(found, key=lambda trouble: -trouble.rows)[:SHOWN]
 
 
-def _of(model: type[Outgoing], account: Account) -> Iterator[Trouble]:
+def _troubled(account: Account) -> list[type[Outgoing]]:
+    """The kinds of row that went wrong at all, in one statement: on most days there are none."""
+    kinds = {model._meta.label_lower: model for model in apps.get_models() if issubclass(model, Outgoing)}
+    named = [_failed(model, account).order_by().values_list(Value(label)) for label, model in kinds.items()]
+    return [kinds[label] for (label,) in named[0].union(*named[1:])]
+
+
+def _failed(model: type[Outgoing], account: Account) -> "QuerySet[Any]":
     rows = model._default_manager.filter(Q(("account", account))).exclude(state=State.DONE)
-    failed = rows.exclude(failure__in=["", BUDGET]).order_by("-pk").values_list("pk", "last_error")[:LOOKED_AT]
+    return rows.exclude(failure__in=["", BUDGET])
+
+
+def _of(model: type[Outgoing], account: Account) -> Iterator[Trouble]:
+    failed = _failed(model, account).order_by("-pk").values_list("pk", "last_error")[:LOOKED_AT]
     by_reason: dict[str, list[object]] = {}
     for pk, reason in failed:
         by_reason.setdefault(reason, []).append(pk)

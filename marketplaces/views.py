@@ -9,13 +9,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, Unrea
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from backoffice import logs
+from backoffice import login, logs
 from marketplaces import events
 from marketplaces.exceptions import Refused
 from marketplaces.models import Account
+from marketplaces.strangers import WINDOW_SECONDS, Strangers
 from marketplaces.types import Call, Reply
 
 log = logging.getLogger(__name__)
+
+strangers = Strangers()
 
 
 @csrf_exempt
@@ -28,7 +31,7 @@ def hook(request: HttpRequest, account_id: UUID, path: str = "") -> HttpResponse
     try:
         account, pk = events.account_and_pk(account_id)
         if account is None:
-            return HttpResponse(status=404)
+            return _turned_away(request, HttpResponse(status=404))
         return _let_in(request, account, path, pk)
     except RequestDataTooBig:  # without a length of its own it was read until it was too much
         return _broken(account, 413)
@@ -42,9 +45,12 @@ def hook(request: HttpRequest, account_id: UUID, path: str = "") -> HttpResponse
 def _let_in(request: HttpRequest, account: Account, path: str, pk: int | None) -> HttpResponse:
     service_class = account.service_class
     if request.method not in service_class.hook_methods:
-        return HttpResponseNotAllowed(service_class.hook_methods)
-    if _body_length(request) > service_class.max_body_bytes:
-        return _too_big(account)
+        return _turned_away(request, HttpResponseNotAllowed(service_class.hook_methods))
+    length = _body_length(request)
+    if length is None:
+        return _refused(request, account, Refused(400, "The call's Content-Length is no number"))
+    if length > service_class.max_body_bytes:
+        return _too_big(request, account)
     call = Call(
         method=request.method or "",
         path=path,
@@ -54,17 +60,33 @@ def _let_in(request: HttpRequest, account: Account, path: str, pk: int | None) -
         received_at=timezone.now(),
     )
     if len(call.body) > service_class.max_body_bytes:  # it told no length, or a wrong one
-        return _too_big(account)
+        return _too_big(request, account)
     try:
         return _to_response(_reply_to(account, call, pk))
     except Refused as refused:
-        account.call_refused(refused.reason)
-        return _to_response(service_class.refusal(refused.status))
+        return _refused(request, account, refused)
 
 
-def _too_big(account: Account) -> HttpResponse:
-    account.call_refused(f"The body was larger than {account.service_class.max_body_bytes:,} bytes")
-    return _to_response(account.service_class.refusal(413))
+def _too_big(request: HttpRequest, account: Account) -> HttpResponse:
+    reason = f"The body was larger than {account.service_class.max_body_bytes:,} bytes"
+    return _refused(request, account, Refused(413, reason))
+
+
+def _refused(request: HttpRequest, account: Account, refused: Refused) -> HttpResponse:
+    response = _to_response(account.service_class.refusal(refused.status))
+    if strangers.is_one_too_many(login.client_address(request)):
+        # A caller of ours whose token has expired may share its address with strangers, and has to learn of it.
+        return response if refused.status in account.service_class.always_told else _slow_down()
+    account.call_refused(refused.reason)
+    return response
+
+
+def _turned_away(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    return _slow_down() if strangers.is_one_too_many(login.client_address(request)) else response
+
+
+def _slow_down() -> HttpResponse:
+    return HttpResponse(status=429, headers={"Retry-After": str(round(WINDOW_SECONDS))})
 
 
 def _reply_to(account: Account, call: Call, pk: int | None) -> Reply:
@@ -91,9 +113,10 @@ def _broken(account: Account | None, status: int) -> HttpResponse:
     return response
 
 
-def _body_length(request: HttpRequest) -> int:
+def _body_length(request: HttpRequest) -> int | None:
+    """What the call says of its body's length; 0 where it says nothing, None where it says what no server should pass on."""
     length = request.META.get("CONTENT_LENGTH") or "0"
-    return int(length) if length.isdigit() else 0
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 20 else None
 
 
 def _to_response(reply: Reply) -> HttpResponse:

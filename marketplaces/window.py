@@ -138,6 +138,10 @@ class Window:
             if slot.holder == holder and slot.stage == PLANNED:
                 slot.until = now + PLANNED_SECONDS
 
+    def used(self, now: float) -> float:
+        """The share of the slots that are occupied, from 0 to 1."""
+        return min(sum(slot.until > now for slot in self.slots) / max(self.limit, 1), 1.0)
+
     def _forget(self, now: float) -> None:
         self.slots = [slot for slot in self.slots if slot.until > now]
         for slot in self.slots:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from backoffice import correlation
 from marketplaces import outgoing, pump
 from marketplaces.exceptions import PermanentError
 from marketplaces.models import Account
@@ -76,6 +77,7 @@ def work(pk: int) -> bool:
 
 def _step(row: Acceptance) -> outgoing.Outcome:
     service, order = row.account.service(), row.order
+    correlation.narrow(correlation.of(row.account_id, order.external_id))
     is_to_be_read = row.must_look or _is_old(order)
     service.plan(2 + is_to_be_read, Urgency.DELIVERY)
     if is_to_be_read:

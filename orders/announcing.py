@@ -7,6 +7,7 @@ worker may die between any two statements. `sent_at` says that an announcement m
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -31,7 +32,7 @@ State = Shipment.State
 ORDER_FRESH = timedelta(minutes=10)
 BEHIND_ANOTHER = timedelta(seconds=5)
 # No request of ours is under way for so long; then what can't be seen there was never taken.
-UNANSWERED_FOR = timedelta(minutes=5)
+UNANSWERED_FOR = timedelta(seconds=settings.PARCEL_UNANSWERED_SECONDS)
 SHIPPED = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED)
 
 
@@ -111,18 +112,12 @@ def _unanswered(shipment: Shipment) -> Again | None:
     """After an announcement without an answer: look for a while, announce once more, then ask a person."""
     if shipment.sent_at is None:
         return None
-    since = shipment.repeated_at or shipment.sent_at
-    if timezone.now() - since < UNANSWERED_FOR:
-        because = "It was announced and the answer never came; looking whether it arrived."
-        return Again(timezone.now() + results.UNANSWERED_AGAIN, because, is_unknown=True)
-    if shipment.repeated_at is not None:
-        raise PermanentError(
-            f"{shipment} was announced twice and the marketplace shows neither. Look at the order there; then press “Try"
-            " again” if it is there, or “It never arrived”",
-            kind="unanswered",
-        )
-    shipment.repeated_at = timezone.now()
-    return None
+    return results.unanswered(
+        shipment, since=shipment.sent_at, patience=UNANSWERED_FOR,
+        because="It was announced and the answer never came; looking whether it arrived.",
+        ask=f"{shipment} was announced twice and the marketplace shows neither. Look at the order there; then press “Try"
+        " again” if it is there, or “It never arrived”",
+    )  # fmt: skip
 
 
 def _check(shipment: Shipment, order: Order) -> None:

@@ -41,11 +41,11 @@ class CodeDeliveryInline(EvidenceInline):
 
 
 @admin.register(Code)
-class TraceableCodeAdmin(BulkRuns, CodeAdmin):
+class TraceableCodeAdmin(CodeAdmin):
     """The code's page, with the orders it went to, which the floor below knows nothing of."""
 
     inlines = (*CodeAdmin.inlines, CodeDeliveryInline)
-    run_kinds = (RecallCodes,)
+    run_kinds = (*CodeAdmin.run_kinds, RecallCodes)
     actions = (*CodeAdmin.actions, "replace")
     buttons = (*CodeAdmin.buttons, "replace")
     page_only = (*CodeAdmin.page_only, "replace")

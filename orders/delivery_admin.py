@@ -11,8 +11,10 @@ from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, answer, badge, in_lines, link, short
 from backoffice.crypto import CannotOpen
+from backoffice.run_admin import BulkRuns
 from marketplaces.types import DeliveryIssue
 from orders import decisions, fulfilment, topups
+from orders.delivery_runs import DeliverNow
 from orders.forms import ReportForm
 from orders.models import Delivery, DeliveryItem
 
@@ -35,7 +37,7 @@ class ItemInline(EvidenceInline):
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(EvidenceAdmin):
+class DeliveryAdmin(BulkRuns, EvidenceAdmin):
     list_display = (
         "external_id", "order_id_shown", "account", badge("status", DELIVERY_STATUSES), badge("state", OUTGOING),
         "requested", "confirmed", "missing", "failure", short("last_error", "problem", 50), age("requested_at", "asked"),
@@ -51,7 +53,8 @@ class DeliveryAdmin(EvidenceAdmin):
     inlines = (ItemInline,)
     actions = ("deliver_now", "report", "buyer_has_them", "never_arrived")
     buttons = ("report", "deliver_now", "buyer_has_them", "never_arrived")
-    page_only = ("report", "buyer_has_them", "never_arrived")
+    page_only = actions
+    run_kinds = (DeliverNow,)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("buyer_fields", "line__order__raw", "line__order__contact")

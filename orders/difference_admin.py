@@ -45,7 +45,7 @@ class ReadAgain(DifferenceKind):
 
     title = "Read the orders again"
 
-    def why_not(self, row: Difference) -> str:
+    def why_not(self, row: Difference, ground: Any = None) -> str:
         if row.kind != Difference.Kind.ORDER:
             return "It is no order's."
         return "" if row.state in Difference.LASTING else "It is settled already."

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from backoffice import correlation
 from backoffice.crypto import CannotOpen
 from inventory import codes, stock
 from marketplaces import outgoing
@@ -36,7 +37,6 @@ State = Delivery.State
 
 # What was read this short a time ago need not be read again before codes leave.
 FRESH = timedelta(seconds=15)
-SHORT_AGAIN = timedelta(minutes=5)
 WOKEN_AT_ONCE = 500
 
 
@@ -117,6 +117,7 @@ def deliver(pk: int) -> bool:
 
 def _step(delivery: Delivery) -> Again | None:
     delivery.line = OrderLine.objects.select_related("order").get(pk=delivery.line_id)
+    correlation.narrow(correlation.of(delivery.account_id, delivery.order.external_id))
     if delivery.is_fetched:
         return pickup.step(delivery)
     return STEPS[delivery.kind](delivery)
@@ -244,20 +245,19 @@ def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None
     if first is None:
         _set_repeated(delivery, None)  # a lot that is lost later is looked for just as long
         return None
-    since = delivery.repeated_at or first.sent_at or timezone.now()
-    if timezone.now() - since < results.UNANSWERED_FOR:
-        because = f"{lost.count()} codes were sent and the answer never came; looking whether they arrived."
-        return Again(timezone.now() + results.UNANSWERED_AGAIN, because, is_unknown=True)
-    if delivery.repeated_at is not None:
-        raise PermanentError(
-            f"{lost.count()} codes of order {delivery.order} were sent twice and the marketplace shows neither. Ask there"
-            " whether the buyer has them, then press “The buyer has them” or “They never arrived” on the delivery's page",
-            kind="unanswered",
-        )
+    count = lost.count()
+    again = results.unanswered(
+        delivery, since=first.sent_at or timezone.now(), patience=results.UNANSWERED_FOR,
+        because=f"{count} codes were sent and the answer never came; looking whether they arrived.",
+        ask=f"{count} codes of order {delivery.order} were sent twice and the marketplace shows neither. Ask there whether"
+        " the buyer has them, then press “The buyer has them” or “They never arrived” on the delivery's page",
+    )  # fmt: skip
+    if again:
+        return again
     lot = list(lost[: service.codes_per_call])
     plain = _plain(lot)
-    _set_repeated(delivery, timezone.now())
-    timeline.warn(delivery.order, "repeated", f"{lost.count()} codes never arrived; the same codes are sent once more.")
+    delivery.save(update_fields=["repeated_at"])
+    timeline.warn(delivery.order, "repeated", f"{count} codes never arrived; the same codes are sent once more.")
     try:
         _send(delivery, lot, plain, service)
     except UnknownOutcome:
@@ -374,7 +374,7 @@ def _what_next(delivery: Delivery) -> Again:
         if delivery.status != Status.SHORT:
             results.set_status(delivery, Status.SHORT)
             timeline.warn(delivery.order, "short", because)
-        return Again(now + SHORT_AGAIN, because)
+        return Again(now + results.SHORT_AGAIN, because)
     if delivery.status != Status.SUBMITTED:
         results.set_status(delivery, Status.SUBMITTED)
         timeline.write(delivery.order, "submitted", f"All {delivery.requested} units were handed to the marketplace.")

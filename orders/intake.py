@@ -23,7 +23,7 @@ from marketplaces.types import (
     RemoteOrderLine,
     Urgency,
 )
-from orders import inventories, merging, parcels, timeline
+from orders import inventories, merging, parcels, timeline, topup_stock
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 UNPAID_HOLD = timedelta(minutes=30)
@@ -112,6 +112,8 @@ def import_order(
         parcels.link_orders(order, lines)
         # Stock is locked in the order of products, as by whoever ships: no two wait for each other.
         for line in sorted(lines, key=lambda line: (line.product_id or 0, line.pk)):
+            if line.hold_id or line.booked:  # what ended before we held anything for it is no matter of ours
+                topup_stock.account_for(line)
             set_aside(line)
             inventories.follow(line)
         if order.state in OVER:
@@ -128,7 +130,7 @@ def set_aside(line: OrderLine) -> None:
         return
     order = line.order
     open_units = units_to_come(line)
-    if order.state in LEFT and (line.product.is_counted or order.needs_shipping) and open_units:
+    if order.state in LEFT and order.needs_shipping and open_units:
         return  # what is held for it is on its way; the parcel takes it out of stock when it is known here
     if order.state not in UNPAID | TO_DELIVER or open_units == 0:
         let_go(line)
@@ -163,9 +165,13 @@ def let_go(line: OrderLine) -> None:
 
 
 def units_to_come(line: OrderLine) -> int:
-    """Units bought that are neither refunded, nor delivered as the marketplace counts, nor picked or shipped by us."""
-    picked = DeliveryItem.objects.filter(delivery__line=line, delivery__is_replacement=False, withdrawn_at=None).count()
-    return max(line.quantity - line.refunded - max(picked, line.delivered, line.shipped), 0)
+    """Units bought that are neither refunded, nor delivered as the marketplace counts, nor given or shipped by us."""
+    given = topup_stock.handed_over(line).bought if topup_stock.is_counted(line) else _picked(line)
+    return max(line.quantity - line.refunded - max(given, line.delivered, line.shipped), 0)
+
+
+def _picked(line: OrderLine) -> int:
+    return DeliveryItem.objects.filter(delivery__line=line, delivery__is_replacement=False, withdrawn_at=None).count()
 
 
 def stop_unsent(order: Order) -> int:

@@ -20,9 +20,13 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from backoffice.admin import EvidenceAdmin, EvidenceInline, age, badge, in_lines, link, price, short
+from backoffice.run_admin import BulkRuns
 from marketplaces.models import ApiCall
-from orders import acceptance, contact_page, fulfilment, shipment_admin, timeline
+from orders import acceptance, contact_page, disputes, fulfilment, shipment_admin
+from orders.delivery_runs import DeliverOrders
 from orders.models import Acceptance, Delivery, DeliveryItem, Order, OrderEvent, OrderLine
+from orders.order_runs import AcceptOrders, SettleDisputes
+from orders.ship_runs import ShipOrders
 
 ORDER_STATES = {
     "awaiting_payment": "warning", "on_hold": "warning", "new": "info", "accepted": "info", "ready_to_ship": "info",
@@ -80,7 +84,7 @@ class TimelineInline(EvidenceInline):
 
 
 @admin.register(Order)
-class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
+class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
     """The mirror of an order and all we did for it. It is read, never edited: the truth is at the marketplace."""
 
     list_display = (
@@ -99,6 +103,8 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
     change_form_after_template = "admin/orders/order/evidence.html"
     actions = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_ACTIONS)
     buttons = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_BUTTONS)
+    page_only = ("accept", "deliver_now", "settle", "ship")
+    run_kinds = (AcceptOrders, DeliverOrders, ShipOrders, SettleDisputes)
 
     paid = staticmethod(price("amount", "amount"))
     fee_shown = staticmethod(price("fee", "fee"))
@@ -231,7 +237,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, EvidenceAdmin):
     def settle(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
         disputed = list(queryset.filter(is_disputed=True))
         for order in disputed:
-            settle(order, by=request.user.get_username())
+            disputes.settle(order, by=request.user.get_username())
         self.tell(request, len(disputed), "{rows} settled; the flag is off until the buyer reports again.")
 
 
@@ -267,12 +273,6 @@ def _calls_table(order: Order) -> dict[str, Any]:
             for call in calls.defer("request", "response")[:CALLS_SHOWN]
         ],
     }
-
-
-def settle(order: Order, *, by: str) -> None:
-    """Take the flag of a dispute off, on the record. Safe to repeat."""
-    if Order.objects.filter(pk=order.pk, is_disputed=True).update(is_disputed=False):
-        timeline.write(order, "settled", f"{by} settled the dispute.")
 
 
 @admin.register(OrderEvent)

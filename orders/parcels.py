@@ -9,8 +9,7 @@ from collections.abc import Sequence
 
 from django.db.models import Q, QuerySet
 
-from inventory import stock
-from orders import parcel_codes, timeline
+from orders import booking, parcel_codes, timeline
 from orders.models import Order, OrderLine, Shipment, ShipmentItem
 
 
@@ -81,38 +80,23 @@ def _find_line(item: ShipmentItem, lines: Sequence[OrderLine]) -> None:
 
 
 def _book(item: ShipmentItem, line: OrderLine, units: int) -> None:
-    """Take the units of an item out of stock, or bring them back: codes one by one, of what is counted the number."""
-    if units == item.booked or line.product is None:
+    """Take the units of an item out of stock, or bring them back: of what is counted the number, codes one by one."""
+    if line.product is None or line.product.is_counted:
+        booking.book(item, line, units, where=f"in parcel {item.shipment}")
         return
-    if line.product.is_counted:
-        _bring_back(item)
-        if units:
-            item.taken = stock.ship(
-                product_id=line.product.pk, quantity=units, reference=_reference(item), hold_id=line.hold_id
-            )
-    elif units > item.booked:
+    if units == item.booked:
+        return
+    if units > item.booked:
         item.taken += parcel_codes.hand_over(line, units - item.booked, reference=_delivery(item))
     else:
         item.taken -= parcel_codes.take_back(reference=_delivery(item), quantity=item.taken - min(units, item.taken))
     item.booked = units
-    item.save(update_fields=["booked", "taken", "bookings"])
+    item.save(update_fields=["booked", "taken"])
     if item.taken < item.booked:
-        text = f"{units} × {line.product} left in parcel {item.shipment}, but stock had only {item.taken}. Count it."
+        text = (
+            f"{units} × {line.product} left in parcel {item.shipment}, but there were only {item.taken} codes for it."
+        )
         timeline.warn(line.order, "stock", text)
-
-
-def unbook(shipment: Shipment) -> None:
-    """Bring back all that a parcel took out of stock, before its row goes. Safe to repeat."""
-    for item in shipment.items.exclude(booked=0).order_by("line__product", "pk"):
-        parcel_codes.take_back(reference=_delivery(item))
-        _bring_back(item)
-        item.save(update_fields=["booked", "taken", "bookings"])
-
-
-def _bring_back(item: ShipmentItem) -> None:
-    if item.booked:
-        stock.unship(reference=_reference(item))
-        item.booked, item.taken, item.bookings = 0, 0, item.bookings + 1
 
 
 def _delivery(item: ShipmentItem) -> str:
@@ -120,9 +104,11 @@ def _delivery(item: ShipmentItem) -> str:
     return f"parcel item {item.pk}"
 
 
-def _reference(item: ShipmentItem) -> str:
-    """Under which stock knows what left. One that came back and leaves again is another movement."""
-    return f"shipment item {item.pk}" + (f" #{item.bookings + 1}" if item.bookings else "")
+def unbook(shipment: Shipment) -> None:
+    """Bring back all that a parcel took out of stock, before its row goes. Safe to repeat."""
+    for item in shipment.items.exclude(booked=0).order_by("line__product", "pk"):
+        parcel_codes.take_back(reference=_delivery(item))
+        booking.unbook(item)
 
 
 def _note_shipped(order: Order, line: OrderLine, shipped: int) -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from itertools import islice, pairwise
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -32,7 +33,7 @@ Kind = Poll.Kind
 TASK = "orders.tasks.poll"
 PACE = {Kind.ORDERS: 120, Kind.SHIPMENTS: 600, Kind.PURCHASE_ORDERS: 900, Kind.MADE_ORDERS: 86_400}
 # Longer than a task may run; a command may have to wait for its budget in between.
-LEASE, PATIENT_LEASE = timedelta(seconds=75), timedelta(minutes=10)
+LEASE, PATIENT_LEASE = timedelta(seconds=settings.LOST_AFTER_SECONDS), timedelta(minutes=10)
 AT_ONCE = 100  # rows that are taken in together, so that a worker that is killed loses no more
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 # A spent budget has room for one request soon; a turn reads several pages.

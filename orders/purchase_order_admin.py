@@ -9,14 +9,16 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, age, badge, in_lines, price, short
+from backoffice.run_admin import BulkRuns
 from marketplaces import outgoing
 from orders import contact_page
 from orders.models import PurchaseOrder
 from orders.order_admin import ORDER_STATES
+from orders.reading_runs import ReadPurchaseOrdersAgain
 
 
 @admin.register(PurchaseOrder)
-class PurchaseOrderAdmin(EvidenceAdmin):
+class PurchaseOrderAdmin(BulkRuns, EvidenceAdmin):
     list_display = (
         "external_id", age("ordered_at", "made"), "account", badge("stage", ORDER_STATES, "status"), "status_word",
         price("subtotal"), price("amount"), badge("state", OUTGOING, "reading"), short("last_error", "problem", 50),
@@ -30,6 +32,8 @@ class PurchaseOrderAdmin(EvidenceAdmin):
     ordering = ("-ordered_at",)
     actions = ("read_again",)
     buttons = ("read_again",)
+    page_only = ("read_again",)
+    run_kinds = (ReadPurchaseOrdersAgain,)
 
     subtotal_shown = staticmethod(price("subtotal", "subtotal"))
     amount_shown = staticmethod(price("amount", "total"))

@@ -6,12 +6,14 @@ from django.http import HttpRequest
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, age, badge, short
+from backoffice.run_admin import BulkRuns
 from marketplaces import outgoing
 from orders.models import OrderReading, Poll
+from orders.reading_runs import ReadAgain
 
 
 @admin.register(OrderReading)
-class OrderReadingAdmin(EvidenceAdmin):
+class OrderReadingAdmin(BulkRuns, EvidenceAdmin):
     list_display = (
         "external_id", "account", badge("state", OUTGOING), age("wished_at", "wished"), "attempts", "failure",
         short("last_error", "problem", 60),
@@ -23,6 +25,8 @@ class OrderReadingAdmin(EvidenceAdmin):
     ordering = ("-wished_at",)
     actions = ("read_again",)
     buttons = ("read_again",)
+    page_only = ("read_again",)
+    run_kinds = (ReadAgain,)
 
     def has_read_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.change_orderreading"))

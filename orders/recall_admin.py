@@ -13,12 +13,14 @@ from unfold.decorators import display
 
 from backoffice import money, runs
 from backoffice.admin import EvidenceAdmin, age, answer, badge, link
+from backoffice.run_admin import BulkRuns
 from backoffice.runs import Key, Outcome, Preview
 from inventory import recalls, stock
 from inventory.models import Code, Recall, RecalledCode
 from marketplaces.forms import ReasonForm
 from orders import recall as orders_recall
 from orders.models import DeliveryItem, Remedy
+from orders.remedy_runs import KINDS
 
 REMEDIES = {"open": "danger", "replaced": "success", "refunded": "success", "none": ""}
 
@@ -151,10 +153,11 @@ class RecalledCodeAdmin(EvidenceAdmin):
 
 
 @admin.register(Remedy)
-class RemedyAdmin(EvidenceAdmin):
+class RemedyAdmin(BulkRuns, EvidenceAdmin):
     """Buyers who have a code that was called back: another code, the money, or nothing."""
 
     list_display = ("code", "order", "account", "paid", badge("kind", REMEDIES), "new_code", "by", age("at", "decided"))
+    list_display_links = ("kind",)  # the others lead to a code and an order
     list_filter = (("kind", ChoicesDropdownFilter), ("recall", RelatedDropdownFilter))
     list_select_related = ("item__delivery__line__order__account",)
     ordering = ("pk",)
@@ -162,6 +165,8 @@ class RemedyAdmin(EvidenceAdmin):
     readonly_fields = ("code", "order", "paid", "new_code")
     actions: Sequence[str] = ("replace", "refund", "leave")
     buttons: Sequence[str] = ("replace", "refund", "leave")
+    page_only: Sequence[str] = ("replace", "refund", "leave")
+    run_kinds = KINDS
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("item__delivery__buyer_fields", "item__delivery__line__order__raw")

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -30,7 +31,7 @@ Stage, Kind = Reconciliation.Stage, Difference.Kind
 
 TASK = "orders.tasks.reconcile"
 # Longer than a task may run; a command may have to wait for its budget in between.
-LEASE, PATIENT_LEASE = timedelta(seconds=75), timedelta(minutes=10)
+LEASE, PATIENT_LEASE = timedelta(seconds=settings.LOST_AFTER_SECONDS), timedelta(minutes=10)
 TURN_SECONDS = 25.0
 FIRST_PAUSE, LONGEST_PAUSE, SHORTEST_PAUSE = timedelta(minutes=1), timedelta(hours=1), timedelta(seconds=10)
 # What an older reading saw says too little by now.

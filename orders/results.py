@@ -1,7 +1,8 @@
 """What the marketplace says of an order and its delivery, how long we wait for it, and what an end means for our books."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Min
 from django.utils import timezone
@@ -12,12 +13,13 @@ from marketplaces.exceptions import PermanentError
 from marketplaces.outgoing import Again
 from marketplaces.types import DeliveryKind, OrderState, RemoteDelivery, RemoteOrder
 from orders import intake, timeline
-from orders.models import Delivery, DeliveryItem
+from orders.models import Delivery, DeliveryItem, Shipment
 
 UNPAID_AGAIN = timedelta(minutes=1)
+SHORT_AGAIN = timedelta(minutes=5)
 # After a call without an answer: look, look again, and only then make the same call once more.
 UNANSWERED_AGAIN = timedelta(seconds=30)
-UNANSWERED_FOR = timedelta(minutes=10)
+UNANSWERED_FOR = timedelta(seconds=settings.UNANSWERED_SECONDS)
 # (since it was submitted, pause): how often the result is asked for if no event brings it.
 PAUSES = (
     (timedelta(seconds=10), timedelta(seconds=10)),
@@ -81,6 +83,22 @@ def not_yet(delivery: Delivery) -> Again:
     """When to look again at an order that is neither to be delivered nor over."""
     word = delivery.order.status_word or delivery.order.get_state_display()
     return Again(timezone.now() + UNPAID_AGAIN, f"Not delivered yet: the marketplace shows the order as “{word}”.")
+
+
+def unanswered(
+    row: Delivery | Shipment, *, since: datetime, patience: timedelta, because: str, ask: str
+) -> Again | None:
+    """After a call without an answer: look for so long, let the same be said once more (None), and then ask a person.
+
+    `since` is when it was said first. Notes on the row, which the caller saves, that it is said a second time. Raises
+    PermanentError, with what to `ask`, when that brought nothing either.
+    """
+    if timezone.now() - (row.repeated_at or since) < patience:
+        return Again(timezone.now() + UNANSWERED_AGAIN, because, is_unknown=True)
+    if row.repeated_at is not None:
+        raise PermanentError(ask, kind="unanswered")
+    row.repeated_at = timezone.now()
+    return None
 
 
 def set_status(delivery: Delivery, status: Delivery.Status) -> None:

@@ -14,9 +14,11 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, 
 from unfold.decorators import display
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, EvidenceInline, age, answer, badge, in_lines, link, short
+from backoffice.run_admin import BulkRuns
 from orders import printing, shipping
 from orders.models import Order, Shipment, ShipmentItem
 from orders.ship_form import ShipForm
+from orders.shipment_runs import DeleteParcels, MarkShipped, TryParcelsAgain
 
 STATUSES = {"new": "info", "picked": "info", "packed": "info", "shipped": "success", "unknown": "warning"}
 ORDER_ACTIONS = ("ship", "print_slips", "print_labels")
@@ -54,7 +56,6 @@ class ShipsOrders(Prints):
     """What the order's own admin class has for parcels."""
 
     change_form_outer_after_template = "admin/orders/order/parcels.html"
-    page_only: Sequence[str] = ("ship",)
 
     @admin.action(description="Ship", permissions=["ship"])
     def ship(self: Any, request: HttpRequest, queryset: "QuerySet[Order]") -> HttpResponse | None:
@@ -145,7 +146,7 @@ class DeletedFilter(DropdownFilter):
 
 
 @admin.register(Shipment)
-class ShipmentAdmin(Prints, EvidenceAdmin):
+class ShipmentAdmin(Prints, BulkRuns, EvidenceAdmin):
     """What was announced here and what marketplaces show; only actions change it."""
 
     list_display = (
@@ -165,7 +166,8 @@ class ShipmentAdmin(Prints, EvidenceAdmin):
         "print_slips", "print_labels", "mark_shipped", "delete_parcel", "try_again", "accept_partial", "never_arrived"
     )  # fmt: skip
     buttons = actions
-    page_only = ("delete_parcel", "accept_partial", "never_arrived")
+    page_only = ("mark_shipped", "delete_parcel", "try_again", "accept_partial", "never_arrived")
+    run_kinds = (MarkShipped, TryParcelsAgain, DeleteParcels)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         hidden = ("contact", "raw", "order__raw", "order__contact")

@@ -5,7 +5,7 @@ counts already for what remains of its order, so that no unit is promised twice.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from django.db import transaction
@@ -27,9 +27,9 @@ class NotShippable(Exception):
     """The parcel can't be announced, changed or deleted; the text says why and what to do."""
 
 
-def in_parcels(order: Order, *, but: Shipment | None = None, announced_only: bool = False) -> Counter[int]:
+def in_parcels(orders: Collection[int], *, but: Shipment | None = None, announced_only: bool = False) -> Counter[int]:
     """Count the units of each line that are in parcels which were not deleted, whether announced yet or not."""
-    items = ShipmentItem.objects.filter(shipment__order=order, shipment__deleted_at=None).exclude(line=None)
+    items = ShipmentItem.objects.filter(shipment__order__in=orders, shipment__deleted_at=None).exclude(line=None)
     if but is not None:
         items = items.exclude(shipment=but)
     if announced_only:
@@ -42,14 +42,22 @@ def in_parcels(order: Order, *, but: Shipment | None = None, announced_only: boo
 
 def remaining(order: Order, *, but: Shipment | None = None) -> dict[int, int]:
     """Say by line how many units are still to be put into parcels: bought, less refunded, less in parcels."""
-    packed = in_parcels(order, but=but)
-    lines = OrderLine.objects.filter(order=order).order_by("pk").values_list("pk", "quantity", "refunded")
-    return {pk: max(quantity - refunded - packed[pk], 0) for pk, quantity, refunded in lines}
+    return remaining_of([order.pk], but=but)[order.pk]
+
+
+def remaining_of(orders: Collection[int], *, but: Shipment | None = None) -> dict[int, dict[int, int]]:
+    """The same for many orders, by their primary keys, in two statements; each is there."""
+    packed = in_parcels(orders, but=but)
+    found: dict[int, dict[int, int]] = {pk: {} for pk in orders}
+    lines = OrderLine.objects.filter(order__in=orders).order_by("pk")
+    for order_id, pk, quantity, refunded in lines.values_list("order_id", "pk", "quantity", "refunded"):
+        found[order_id][pk] = max(quantity - refunded - packed[pk], 0)
+    return found
 
 
 def completes(shipment: Shipment, order: Order) -> bool:
     """Whether nothing of the order is left once this parcel is announced, counting only what the marketplace knows."""
-    known = in_parcels(order, but=shipment, announced_only=True)
+    known = in_parcels([order.pk], but=shipment, announced_only=True)
     mine = Counter({item.line_id: item.units for item in shipment.items.all()})
     lines = OrderLine.objects.filter(order=order).values_list("pk", "quantity", "refunded")
     return all(quantity - refunded <= known[pk] + mine[pk] for pk, quantity, refunded in lines)
@@ -126,10 +134,14 @@ def _wrong_units(order: Order, units: Mapping[int, int]) -> str:
 
 
 def _used_before(order: Order, tracking_number: str) -> str:
-    wanted = mirroring.plain(tracking_number)
-    others = Shipment.objects.filter(order=order, deleted_at=None).exclude(tracking_number="")
-    used = {mirroring.plain(number) for number in others.values_list("tracking_number", flat=True)}
-    return f"Tracking number {tracking_number} is on another parcel of order {order}" if wanted in used else ""
+    is_used = (order.pk, mirroring.plain(tracking_number)) in numbers_of([order.pk])
+    return f"Tracking number {tracking_number} is on another parcel of order {order}" if is_used else ""
+
+
+def numbers_of(orders: Collection[int]) -> set[tuple[int, str]]:
+    """The tracking numbers on parcels of these orders that were not deleted, each with its order, as they are compared."""
+    there = Shipment.objects.filter(order__in=orders, deleted_at=None).exclude(tracking_number="")
+    return {(pk or 0, mirroring.plain(number)) for pk, number in there.values_list("order_id", "tracking_number")}
 
 
 # --- parcels that are there ----------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """Write an order's timeline: what happened, in plain words, once per event."""
 
+import logging
 from typing import Any
 
+from backoffice import correlation
 from orders.models import Order, OrderEvent
+
+log = logging.getLogger(__name__)
 
 Level = OrderEvent.Level
 
@@ -18,6 +22,8 @@ def write(
 ) -> bool:
     """Add an entry; False when this `event_id` already has one of this kind. Never give it a code or a buyer's data."""
     entry = {"level": level, "text": text[:500], "data": data or {}}
+    with correlation.about(correlation.of(order.account_id, order.external_id)):
+        log.info("Order %s: %s", order.external_id, kind)
     if not event_id:
         OrderEvent.objects.create(order=order, kind=kind, **entry)
         return True

@@ -22,12 +22,13 @@ from marketplaces.types import (
     RemoteDelivery,
     Urgency,
 )
-from orders import intake, results, timeline
-from orders.models import Delivery
+from orders import intake, results, timeline, topup_stock
+from orders.models import Delivery, Order, OrderLine
 
 State = Delivery.State
 Status = Delivery.Status
 
+BY_HAND = "by_hand"
 LONGEST_REFERENCE = 100
 ERASED_AT_ONCE = 500
 
@@ -43,6 +44,11 @@ def can_report(delivery: Delivery) -> bool:
     """Whether a person may say what was handed over: it is a top-up, open, and the marketplace was not told yet."""
     is_open = delivery.kind == DeliveryKind.TOP_UP and delivery.status in Delivery.OPEN
     return is_open and delivery.report_sent_at is None
+
+
+def waits_for_a_person(delivery: Delivery) -> bool:
+    """Whether a top-up waits for somebody who does it, and nothing else."""
+    return can_report(delivery) and delivery.state == State.NEEDS_ATTENTION and delivery.failure == BY_HAND
 
 
 def report(
@@ -64,7 +70,9 @@ def report(
         raise NotReportable(f"The reference is longer than {LONGEST_REFERENCE} characters")
     is_short = delivered < delivery.requested
     with transaction.atomic():
-        row = Delivery.objects.select_for_update(of=("self",)).select_related("line__order").get(pk=delivery.pk)
+        _lock_order(delivery)
+        rows = Delivery.objects.select_for_update(of=("self",)).select_related("line__order", "line__product")
+        row = rows.get(pk=delivery.pk)
         if not can_report(row):
             raise NotReportable(f"Delivery {row} is {row.get_status_display()}: there is nothing to report any more")
         row.reported, row.reported_by, row.reported_at = delivered, by, timezone.now()
@@ -73,9 +81,22 @@ def report(
         why = f" ({row.get_report_issue_display()})" if is_short else ""
         text = f"{by} handed over {delivered} of {row.requested} units{why}; the marketplace is being told."
         timeline.write(row.order, "reported", text, data={"delivery": row.external_id, "reference": reference})
+        _keep_books(row)
         mine = Delivery.objects.filter(pk=row.pk)
         outgoing.mark_due(mine)
         outgoing.wake_all(mine)
+
+
+def _lock_order(delivery: Delivery) -> None:
+    """Whoever moves stock for an order locks it first."""
+    Order.objects.select_for_update(no_key=True, of=("self",)).only("pk").get(lines=delivery.line_id)
+
+
+def _keep_books(delivery: Delivery) -> None:
+    """Take what was handed over out of stock, and hold what is still to come; the order is locked. Safe to repeat."""
+    if topup_stock.is_counted(delivery.line):
+        topup_stock.account_for(delivery.line)
+        intake.set_aside(delivery.line)
 
 
 def erase(now: datetime) -> int:
@@ -96,6 +117,7 @@ def step(delivery: Delivery) -> Again | None:
     service = delivery.account.service()
     service.plan(2 + is_to_tell, Urgency.DELIVERY)
     remote = results.read(delivery, service)
+    _count(delivery)
     if delivery.report_sent_at is None and _stop(delivery):
         return None
     _conclude(delivery, remote)
@@ -106,6 +128,8 @@ def step(delivery: Delivery) -> Again | None:
     if delivery.report_sent_at is None and not results.may_be_delivered(delivery):
         return results.not_yet(delivery)
     if delivery.reported is None:
+        if again := _short(delivery):
+            return again
         raise _by_hand(delivery)
     return _tell(delivery, service)
 
@@ -124,13 +148,38 @@ def _stop(delivery: Delivery) -> bool:
     return True
 
 
+def _count(delivery: Delivery) -> None:
+    """Bring stock in step with what the marketplace says now."""
+    if topup_stock.is_counted(delivery.line):
+        with transaction.atomic():
+            _lock_order(delivery)
+            lines = OrderLine.objects.select_related("order", "product", "hold")
+            delivery.line = lines.get(pk=delivery.line_id)
+            _keep_books(delivery)
+
+
+def _short(delivery: Delivery) -> Again | None:
+    """Wait for stock where units are counted and some are missing; nobody is asked to top up what is not there."""
+    missing = topup_stock.missing(delivery)
+    if not missing:
+        if delivery.status == Status.SHORT:
+            results.set_status(delivery, Status.REQUESTED)
+        return None
+    because = f"{missing} of {delivery.requested} units are missing: no stock of {delivery.line.product}."
+    if delivery.status != Status.SHORT:
+        with transaction.atomic():
+            results.set_status(delivery, Status.SHORT)
+            timeline.warn(delivery.order, "short", f"{because} It waits until units come in.")
+    return Again(timezone.now() + results.SHORT_AGAIN, because)
+
+
 def _by_hand(delivery: Delivery) -> PermanentError:
     text = f"A person has to top up {delivery.requested} units, and then report it on the delivery's page."
     timeline.write(delivery.order, "by_hand", text, event_id=delivery.external_id)
     return PermanentError(
         "It waits for a person; nothing is wrong. Charge the buyer's account with the data shown on this page:"
         f" {delivery.requested} units. Then press “Report as done”",
-        kind="by_hand",
+        kind=BY_HAND,
     )
 
 
@@ -161,17 +210,14 @@ def _unanswered(delivery: Delivery) -> Again | None:
     """Look long after a report without an answer, let the same be said once more, then ask a person."""
     if _has_arrived(delivery):
         return None
-    since = delivery.repeated_at or delivery.report_sent_at or timezone.now()
-    if timezone.now() - since < results.UNANSWERED_FOR:
-        because = "The report was sent and the answer never came; looking whether it arrived."
-        return Again(timezone.now() + results.UNANSWERED_AGAIN, because, is_unknown=True)
-    if delivery.repeated_at is not None:
-        raise PermanentError(
-            f"The top-up of order {delivery.order} was reported twice and the marketplace shows neither. Report it in the"
-            " marketplace's own pages, then press “Deliver now”",
-            kind="unanswered",
-        )
-    delivery.repeated_at = timezone.now()
+    again = results.unanswered(
+        delivery, since=delivery.report_sent_at or timezone.now(), patience=results.UNANSWERED_FOR,
+        because="The report was sent and the answer never came; looking whether it arrived.",
+        ask=f"The top-up of order {delivery.order} was reported twice and the marketplace shows neither. Report it in the"
+        " marketplace's own pages, then press “Deliver now”",
+    )  # fmt: skip
+    if again:
+        return again
     delivery.save(update_fields=["repeated_at"])
     timeline.warn(delivery.order, "repeated", "The report never arrived; the same is said once more.")
     return None

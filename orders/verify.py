@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from inventory.models import Batch, Code, Hold, Level, Movement, Product, Purchase, Upload
 from marketplaces.models import Outgoing, WebhookEvent
-from marketplaces.types import OrderState
+from marketplaces.types import DeliveryKind, OrderState
 from orders import verify_parcels
-from orders.models import Delivery, DeliveryItem, Order, Reservation, Shipment
+from orders.models import Delivery, DeliveryItem, Order, OrderLine, Reservation, Shipment
 from orders.problems import MOST, Problem, problem as _problem
 
 State = Code.State
@@ -93,6 +93,30 @@ def levels_add_up() -> Iterator[Problem]:
             f"{level.product}: {level.on_hand} units and {level.held} set aside by the level, {level.moved_on_hand} and"
             f" {level.moved_held} by its movements, {level.of_holds} by the holds.",
             product=level.pk,
+        )
+
+
+def topups_are_booked() -> Iterator[Problem]:
+    """What was handed over of counted top-ups left stock, once; see orders.topup_stock."""
+    of_line = Delivery.objects.filter(line=OuterRef("pk"), kind=DeliveryKind.TOP_UP).order_by().values("line")
+
+    def units(*, is_replacement: bool) -> Coalesce:
+        rows = of_line.filter(is_replacement=is_replacement)
+        total = Sum(Greatest(Coalesce("reported", 0), "confirmed", output_field=IntegerField()))
+        return Coalesce(Subquery(rows.values(total=total), output_field=IntegerField()), 0)
+
+    ours = Q(booked__gt=0) | Q(hold__isnull=False)
+    lines = OrderLine.objects.filter(ours, product__kind=Product.Kind.COUNTED, order__needs_shipping=False).annotate(
+        should=Greatest(units(is_replacement=False), F("delivered"), output_field=IntegerField())
+        + units(is_replacement=True)
+    )
+    wrong = lines.exclude(booked=F("should")).select_related("order", "product")
+    for line in wrong.defer("order__raw", "order__contact")[: MOST + 1]:
+        yield _problem(
+            "top-up and stock",
+            f"Order {line.order}: {line.should} units of {line.product} were handed over, {line.booked} were booked out of"
+            " stock.",
+            line=line.pk,
         )
 
 
@@ -280,6 +304,7 @@ def purchases_come_to_an_end() -> Iterator[Problem]:
 CHECKS: tuple[Callable[[], Iterator[Problem]], ...] = (
     batches_add_up,
     levels_add_up,
+    topups_are_booked,
     no_code_twice,
     codes_are_accounted_for,
     uploads_are_accounted_for,

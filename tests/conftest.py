@@ -11,6 +11,7 @@ from django.conf import settings
 
 from tests import postgres
 from tests.browser import chromium
+from tests.browser.person import WORK
 from tests.desk import Desk, open_desk
 
 NUMBERED = re.compile(r"\b([A-Z0-9]{3})-T(\d+)\b")
@@ -55,6 +56,9 @@ def gcommerce(db: None) -> Iterator[Desk]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    from marketplaces import views
+
+    views.strangers.forget()  # every test knocks from the same address
     for marker, (is_there, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not is_there():
             pytest.skip(reason)
@@ -73,6 +77,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     url = os.environ.get("TEST_DATABASE_URL")
     terminalreporter.line(f"database: {postgres.describe(url) if url else 'SQLite; tests of PostgreSQL are skipped'}")
     terminalreporter.line(f"contracts: {', '.join(_numbered_tests()) or 'no numbered tests'}")
+    for report in terminalreporter.getreports(""):  # what is neither passed nor failed: a test's end, which knows most
+        for effort in (value for name, value in report.user_properties if name == WORK and report.when == "teardown"):
+            terminalreporter.line(f"by hand: {_job(report.nodeid)}: {effort}")
     reasons = Counter(
         str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped")
     )
@@ -82,6 +89,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line("skipped: nothing")
     elif os.environ.get("CI"):
         terminalreporter.line("CI is set, where nothing may be skipped: this run has failed", red=True)
+
+
+def _job(nodeid: str) -> str:
+    """What a test does, in the words of its name."""
+    return nodeid.rpartition("::test_")[2].replace("_", " ")
 
 
 def _numbered_tests() -> list[str]:

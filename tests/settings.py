@@ -23,10 +23,12 @@ os.environ |= {
     "EMAIL_URL": "consolemail://",
     "TIME_ZONE": "UTC",
     "LOG_FORMAT": "text",
+    "LOG_LEVEL": "INFO",
     "METRICS_ALLOW": "127.0.0.0/8,::1",
     "METRICS_TOKEN": "",
     "Q_WORKERS": "4",
     "CLIENT_ADDRESS_HEADER": "",
+    "TWO_FACTOR": "off",  # what tests it turns it on
 }
 
 from backoffice.settings import *  # noqa: E402, F403  (the environment comes first)

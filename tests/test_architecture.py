@@ -87,3 +87,35 @@ def test_only_the_queue_module_knows_the_queue_library() -> None:
 def test_no_module_has_a_name_that_says_nothing() -> None:
     empty = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "handler", "handlers"}
     assert not [path for path in product_sources() if path.stem in empty]
+
+
+def test_only_three_modules_open_connections_to_others() -> None:
+    """So an address of anybody's, such as a picture's, can't make this machine ask somewhere."""
+    asks = re.compile(
+        r"^\s*(?:import|from) (?:requests|urllib3|urllib\.request|http\.client|socket|aiohttp|httpx)\b", re.M
+    )
+    allowed = {
+        "backoffice/addresses.py",  # which addresses
+        "backoffice/alert_messages.py",  # alerts by webhook
+        "backoffice/supervisor.py",  # our own processes
+        "marketplaces/http.py",  # marketplaces
+        "orders/management/commands/demo_data.py",  # is the sandbox there
+    }
+    found = {
+        str(path.relative_to(ROOT))
+        for room in ("backoffice", "marketplaces", "inventory", "orders")
+        for path in (ROOT / room).rglob("*.py")
+        if asks.search(path.read_text()) and "sandbox" not in path.name
+    }
+
+    assert found <= allowed, found - allowed
+
+
+def test_every_csv_is_written_where_formulas_are_made_harmless() -> None:
+    """One module writes CSV; the report of an import, and offers' files, go cell by cell through the same function."""
+    writes = re.compile(r"csv\.(?:writer|DictWriter)\(|to_csv\(|tablib\.")
+    found = {str(path.relative_to(ROOT)) for path in product_sources() if writes.search(path.read_text())}
+
+    assert found - {"backoffice/csvio.py", "inventory/codes.py", "inventory/offer_files.py"} == set()
+    assert "csvio.plain(cell(offer, column))" in (ROOT / "inventory/offer_rows.py").read_text()
+    assert "csvio.plain(refusal.shown), csvio.plain(refusal.reason)" in (ROOT / "inventory/codes.py").read_text()

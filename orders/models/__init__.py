@@ -1,5 +1,6 @@
 """What was bought, what was handed over for it, and its story."""
 
+from orders.models.booked import Booked as Booked
 from orders.models.orders import (
     Delivery as Delivery,
     DeliveryItem as DeliveryItem,

@@ -11,6 +11,7 @@ from backoffice.crypto import EncryptedField
 from inventory.models import Code, Hold, Offer, Product
 from marketplaces.models import Account, Outgoing, waiting_index
 from marketplaces.types import DeliveryIssue, DeliveryKind, OrderState
+from orders.models.booked import Booked
 
 
 class Order(models.Model):
@@ -85,8 +86,13 @@ class Order(models.Model):
         return self.external_id
 
 
-class OrderLine(models.Model):
-    """One line of an order. Quantities are totals in units, as the marketplace counts them."""
+class OrderLine(Booked):
+    """One line of an order. Quantities are totals in units, as the marketplace counts them.
+
+    What it has booked are units of top-ups; those that go by parcel stand with the parcel's items.
+    """
+
+    booked_as = "top-ups of line"
 
     order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
     external_id = models.CharField(max_length=100)

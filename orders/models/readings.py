@@ -3,6 +3,7 @@
 from django.db import models
 from django.utils import timezone
 
+from backoffice import correlation
 from marketplaces.models import Account, Outgoing, waiting_index
 from orders.models.orders import Order
 
@@ -33,6 +34,10 @@ class OrderReading(Outgoing):
 
     def __str__(self) -> str:
         return self.external_id
+
+    @property
+    def correlation(self) -> str:
+        return correlation.of(self.account_id, self.external_id)
 
     @classmethod
     def per_batch(cls, account: Account) -> int:

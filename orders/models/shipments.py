@@ -7,9 +7,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from backoffice import correlation
 from backoffice.crypto import EncryptedField
 from marketplaces.models import Account, Outgoing, waiting_index
 from marketplaces.types import ShipmentState
+from orders.models.booked import Booked
 from orders.models.orders import Order, OrderLine
 
 
@@ -90,13 +92,20 @@ class Shipment(Outgoing):
         return self.external_id or f"parcel {self.pk}"
 
     @property
+    def correlation(self) -> str:
+        number = self.external_order_id
+        return correlation.of(self.account_id, number) if number else super().correlation
+
+    @property
     def is_announced(self) -> bool:
         """Whether the marketplace knows it, and its units have left our books."""
         return self.announced_at is not None and self.deleted_at is None
 
 
-class ShipmentItem(models.Model):
+class ShipmentItem(Booked):
     """Units of one order line in a parcel."""
+
+    booked_as = "shipment item"
 
     shipment = models.ForeignKey(Shipment, models.CASCADE, related_name="items")
     line = models.ForeignKey(OrderLine, models.PROTECT, null=True, blank=True, related_name="shipment_items")
@@ -110,10 +119,6 @@ class ShipmentItem(models.Model):
         "missing there", default=False, help_text="The marketplace's list does not name it any more."
     )
     said = models.JSONField(default=dict, blank=True, editable=False)
-    # What this item has moved in stock; see orders.parcels.
-    booked = models.PositiveIntegerField(default=0, help_text="Units that stock was asked for.")
-    taken = models.PositiveIntegerField(default=0, help_text="Units that stock had.")
-    bookings = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name = "item"

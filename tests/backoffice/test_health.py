@@ -13,6 +13,10 @@ from django.utils import timezone
 from backoffice import queue, tasks
 from backoffice.models import Heartbeat
 from inventory.models import Product, Purchase
+from marketplaces.models import ApiCall, WebhookEvent
+from marketplaces.types import Urgency
+from orders.models import Delivery, Order, OrderLine
+from tests import make
 from tests.backoffice import world
 
 pytestmark = pytest.mark.django_db
@@ -138,3 +142,52 @@ def test_metrics_tell_of_what_is_bought(client: Client) -> None:
     assert 'backoffice_purchases_paid_without_code{currency="EUR"} 4.5' in text
     assert text.count("# TYPE backoffice_offers gauge") == 1
     assert 'backoffice_uploads{state="due"} 0.0' in text
+
+
+def test_metrics_tell_how_near_to_their_limits_deliveries_answers_and_budgets_are(client: Client) -> None:
+    now = timezone.now()
+    account = make.account("Shop", "g2a", options={"requests_per_minute": 60})
+    order = Order.objects.create(account=account, external_id="1")
+    line = OrderLine.objects.create(order=order, external_id="1", quantity=1)
+    facts = {"account": account, "line": line, "requested": 1}
+    Delivery.objects.create(
+        external_id="a", status="delivered", requested_at=now - timedelta(seconds=30),
+        submitted_at=now - timedelta(seconds=26), **facts,
+    )  # fmt: skip
+    for name, left in (("b", -10), ("c", 10), ("d", 500)):
+        requested_at = now - timedelta(seconds=100)
+        Delivery.objects.create(
+            external_id=name, expires_at=now + timedelta(seconds=left), requested_at=requested_at, **facts
+        )
+    WebhookEvent.objects.create(
+        account=account, event_id="q", kind="order", body="", received_at=now, answer_status=200, answered_ms=250
+    )
+    for status, error in ((200, ""), (200, ""), (429, ""), (503, ""), (404, ""), (None, "ReadTimeout")):
+        ApiCall.objects.create(
+            account=account, operation="X", method="GET", url="/", status=status, error=error, milliseconds=1,
+            started_at=now,
+        )  # fmt: skip
+    WebhookEvent.objects.create(
+        account=account, event_id="f", kind="order", body="", received_at=now, state="due", failure="unavailable"
+    )
+    assert account._take_at_pace(2, Urgency.DELIVERY) == 0
+
+    found = [line for line in client.get("/metrics").text.splitlines() if not line.startswith("#")]
+    for expected in (
+        'backoffice_deliveries_last_hour{status="delivered"} 1.0',
+        'backoffice_deliveries_last_hour{status="requested"} 3.0',
+        'backoffice_delivery_seconds{quantile="0.95"} 4.0',
+        'backoffice_deliveries_deadline{deadline="passed"} 1.0',
+        'backoffice_deliveries_deadline{deadline="half_used"} 1.0',
+        'backoffice_answer_seconds{account="Shop",quantile="1"} 0.25',
+        'backoffice_answer_deadline_seconds{account="Shop"} 9.0',
+        'backoffice_calls_last_hour{account="Shop",outcome="ok"} 2.0',
+        'backoffice_calls_last_hour{account="Shop",outcome="429"} 1.0',
+        'backoffice_calls_last_hour{account="Shop",outcome="4xx"} 1.0',
+        'backoffice_calls_last_hour{account="Shop",outcome="5xx"} 1.0',
+        'backoffice_calls_last_hour{account="Shop",outcome="ReadTimeout"} 1.0',
+        'backoffice_failures{kind="unavailable",rows="webhookevent"} 1.0',
+    ):
+        assert expected in found
+    (used,) = [float(line.split()[-1]) for line in found if line.startswith('backoffice_budget_used{account="Shop"}')]
+    assert 0 < used <= 1

@@ -1,16 +1,22 @@
 """A wake-up joins the caller's transaction, comes on time, and carries nothing but a path and primary keys."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from threading import Barrier
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.conf import settings
+from django.db import connection, transaction
 from django.utils import timezone
+from django_q.brokers import get_broker
 from django_q.models import OrmQ, Schedule
+from django_q.scheduler import scheduler
 from django_q.signing import SignedPackage
 
-from backoffice import queue
+from backoffice import queue, tasks
 from backoffice.broker import Broker
 from backoffice.models import Heartbeat
 from tests.drain import drain
@@ -110,7 +116,49 @@ def test_a_changed_schedule_keeps_its_next_run(settings: Any) -> None:
     assert Schedule.objects.get().next_run == NOON
 
 
-def test_every_schedule_and_task_that_is_named_exists(settings: Any) -> None:
+def test_sweeps_are_planned_every_ten_seconds_and_no_two_for_the_same_moment() -> None:
+    with time_machine.travel(NOON, tick=False) as clock:
+        for late in (0, 60, 35, 0, 85):
+            clock.shift(late)
+            tasks.plan_sweeps()
+            tasks.plan_sweeps()
+        until = timezone.now()
+    planned: dict[str, list[datetime]] = {}
+    for row in OrmQ.objects.order_by("lock"):
+        planned.setdefault(SignedPackage.loads(row.payload)["func"], []).append(row.lock)
+    assert sorted(planned) == sorted(settings.SWEEPS)
+    for times in planned.values():
+        assert {later - earlier for earlier, later in pairwise(times)} == {timedelta(seconds=settings.SWEEP_SECONDS)}
+        assert (times[0], times[-1] > until + timedelta(seconds=80)) == (NOON, True)
+
+
+def test_what_a_dead_worker_leaves_is_taken_up_within_ninety_seconds() -> None:
+    assert settings.LOST_AFTER_SECONDS + settings.SWEEP_SECONDS < 90
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_a_schedule_is_planned_once_however_many_hosts_look_at_the_same_moment() -> None:
+    queue.write_schedules()
+    Schedule.objects.update(next_run=timezone.now() - timedelta(minutes=1))
+    barrier = Barrier(4)
+
+    def look(_: int) -> None:
+        try:
+            broker = get_broker()
+            barrier.wait(30)
+            scheduler(broker=broker)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as hosts:
+        list(hosts.map(look, range(4)))
+    planned = [SignedPackage.loads(payload)["func"] for payload in OrmQ.objects.values_list("payload", flat=True)]
+    assert sorted(planned) == sorted(function for function, _ in settings.SCHEDULES.values())
+
+
+def test_every_schedule_and_task_that_is_named_exists() -> None:
     from django.utils.module_loading import import_string
 
+    assert all(callable(import_string(path)) for path in settings.SWEEPS)
     assert all(callable(import_string(function)) for function, _ in settings.SCHEDULES.values())

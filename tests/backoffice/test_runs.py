@@ -114,7 +114,7 @@ def test_a_row_that_waits_is_looked_after_until_it_is_done(db):
 
 
 def test_a_run_that_is_stopped_does_no_further_row_and_says_who_stopped_it(db, monkeypatch):
-    monkeypatch.setattr(runs, "CHUNK", 2)
+    monkeypatch.setattr(Rename, "at_once", 2)
     run = begin("a", "b", "c", "d", "e")
     runs.step(run.pk)
 
@@ -179,7 +179,7 @@ def test_who_started_it_is_told_once(db, client):
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgres
 def test_many_workers_at_one_run_do_no_row_twice(monkeypatch):
-    monkeypatch.setattr(runs, "CHUNK", 7)
+    monkeypatch.setattr(Rename, "at_once", 7)
     run = begin(*(f"g{number}" for number in range(100)))
 
     def work(_):

@@ -31,6 +31,7 @@ GOOD = {
     "EMAIL_URL": "consolemail://",
     "SENTRY_DSN": "",
     "CLIENT_ADDRESS_HEADER": "",
+    "TWO_FACTOR": "required",
 }
 BAD = [
     ("DEBUG", "maybe-7f3a"),
@@ -56,6 +57,7 @@ BAD = [
     ("EMAIL_URL", "7f3a://post"),
     ("SENTRY_DSN", "7f3a"),
     ("CLIENT_ADDRESS_HEADER", "X Real 7f3a"),
+    ("TWO_FACTOR", "maybe-7f3a"),
 ]
 
 

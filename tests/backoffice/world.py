@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from backoffice.models import Alert, AlertMessage, AlertRule, Run, RunItem
+from backoffice.models import Alert, AlertMessage, AlertRule, Authenticator, Run, RunItem, SecondFactorEvent
 from inventory.models import (
     Batch,
     Code,
@@ -58,7 +58,8 @@ CREDENTIAL = "planted-credential-9f3a7c"
 WEBHOOK_SECRET = "planted-webhook-secret-51d"
 BUYER_FIELD = "planted-buyer-login"
 CONTACT = "planted-buyer-street"
-SECRETS = (CODE, CREDENTIAL, WEBHOOK_SECRET, BUYER_FIELD, CONTACT)
+SEED = "706c616e7465642d73656564706c616e74656421"
+SECRETS = (CODE, CREDENTIAL, WEBHOOK_SECRET, BUYER_FIELD, CONTACT, SEED)
 
 TITLES = ("Nightfall Protocol (PC)", "Harbour Tycoon 2", "Echoes of Ymir – Deluxe", "Wallet card 50 EUR", "Season pass")
 
@@ -234,6 +235,9 @@ def alert_rows(number: int) -> None:
     message = AlertMessage.objects.create(rule=rule, channel="webhook", bundle="low_stock", state="done")
     message.alerts.add(alert)
     StockSettings.current()
+    user = User.objects.create_user(f"second-{number}", is_staff=True)
+    Authenticator.objects.create(user=user, name="app", seed=SEED)
+    SecondFactorEvent.objects.create(user=user, what="set_up", by=user.username, address="203.0.113.9")
 
 
 def fill(rows: int = 3) -> Account:

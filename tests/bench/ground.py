@@ -49,14 +49,14 @@ class Ground:
 
 
 @contextmanager
-def prepared() -> Iterator[Ground]:
-    """Set Django up on a database that is dropped at the end, with the product's own settings."""
+def prepared(settings: str = "backoffice.settings") -> Iterator[Ground]:
+    """Set Django up on a database that is dropped at the end, with the product's own settings or a module that has them."""
     with postgres.running() as given:
         if "TEST_DATABASE_URL" not in os.environ:
             _make_durable(given)
         url = _renamed(given, f"{_name(given)}_bench_{os.getpid()}")
-        place = Ground(url, *_free_ports(2))
-        os.environ |= _settings(place)
+        place = Ground(url, *free_ports(2))
+        os.environ |= {**_settings(place), "DJANGO_SETTINGS_MODULE": settings}
         names = [_name(url), f"{_name(url)}_empty"]
         try:
             with _server(url) as server:
@@ -104,7 +104,6 @@ def _settings(place: Ground) -> dict[str, str]:
         return base64.b64encode(secrets.token_bytes(32)).decode()
 
     return {
-        "DJANGO_SETTINGS_MODULE": "backoffice.settings",
         "DATABASE_URL": place.url,
         "SECRET_KEY": secrets.token_urlsafe(48),
         "CODE_KEYS": f"bench:{key()}",
@@ -119,6 +118,7 @@ def _settings(place: Ground) -> dict[str, str]:
         "EMAIL_URL": "consolemail://",
         "TIME_ZONE": "UTC",
         "LOG_FORMAT": "text",
+        "LOG_LEVEL": "WARNING",
         "Q_WORKERS": "4",
         "PYTHONUNBUFFERED": "1",
     }
@@ -159,7 +159,7 @@ def _renamed(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     probes = [socket.socket() for _ in range(count)]
     try:
         for probe in probes:

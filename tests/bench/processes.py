@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from backoffice import supervisor
@@ -62,3 +63,39 @@ def answers(address: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def children(pid: int) -> list[int]:
+    """The living child processes of a process, in the order of their ids."""
+    return sorted(child for child, parent in _parents().items() if parent == pid)
+
+
+def descendants(pid: int) -> list[int]:
+    """The children of a process and theirs, the nearest first."""
+    parents, found = _parents(), [pid]
+    for one in found:
+        found += sorted(child for child, parent in parents.items() if parent == one)
+    return found[1:]
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def is_alive(pid: int) -> bool:
+    return pid in _parents()
+
+
+def _parents() -> dict[int, int]:
+    """Every process that lives, and whose child it is."""
+    found: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                found[int(stat.parent.name)] = int(parent)
+    return found

@@ -5,6 +5,8 @@ from django.db import connections
 from django.test import Client
 from playwright.sync_api import sync_playwright
 
+from backoffice import runs
+from backoffice.models import Run
 from inventory.models import Code, CodeReveal, Pause
 from marketplaces.models import Account
 from orders.models import Delivery, Order
@@ -144,12 +146,23 @@ def test_an_action_is_chosen_for_rows_of_a_list(shop, open_as):
     page = open_as()
     page.goto("orders/order/")
     page.locator("input.action-select").first.check()
-    page.locator("select[name=action]").select_option("deliver_now")
+    page.locator("select[name=action]").select_option("run_deliverorders")
 
     page.get_by_role("button", name="Run").click()
+    page.get_by_text("1 of 1 chosen rows change").wait_for()
+    assert page.get_by_text("Requests to send: 3 to Main shop").is_visible()
+    assert Delivery.objects.filter(state="due").count() == 0
+    page.get_by_role("button", name="Start").dblclick()
 
-    page.get_by_text("A worker goes on with 1 delivery now").wait_for()
-    assert Delivery.objects.filter(state="due").count() == 1
+    page.get_by_role("progressbar").wait_for()
+    run = Run.objects.get(kind="orders.delivery_runs.DeliverOrders")
+    assert page.url.endswith(f"/backoffice/run/{run.pk}/change/")
+    runs.step(run.pk)
+    page.locator("[data-state=waiting]", has_text="1").wait_for()
+    Delivery.objects.filter(state="due").update(state="done")
+    runs.step(run.pk)
+    page.locator("[data-state=done]", has_text="1").wait_for()
+    assert not page.errors
 
 
 def test_a_code_is_searched_and_revealed_and_leaves_no_trace_in_an_address(shop, open_as):
@@ -199,11 +212,13 @@ def test_codes_are_taken_out_of_sale_from_the_list(shop, open_as):
     page = open_as()
     page.goto("inventory/code/?state__exact=available")
     page.locator("input.action-select").first.check()
-    page.locator("select[name=action]").select_option("withdraw")
+    page.locator("select[name=action]").select_option("run_withdraw")
     page.get_by_role("button", name="Run").click()
-    page.get_by_text("1 of the 1 chosen can be taken out of sale").wait_for()
     page.get_by_label("They are").select_option("void")
     page.get_by_role("button", name="Take out of sale").click()
+    page.get_by_text("1 of 1 chosen rows change").wait_for()
+    page.get_by_role("button", name="Take out of sale").click()
 
-    page.get_by_text("1 code taken out of sale").wait_for()
+    page.get_by_role("progressbar").wait_for()
+    runs.step(Run.objects.get(kind="inventory.stock_runs.Withdraw").pk)
     assert Code.objects.filter(state="void").count() == 1

@@ -1,158 +1,210 @@
-"""`make chaos`: buyers buy on the sandboxes while the workers are killed; in the end both sides' books are compared.
+"""`make chaos`: buyers buy everywhere while everything fails; in the end the books of both sides are compared.
 
-    python -m tests.chaos [--orders N] [--kills N] [--seed N] [--faults PROFILE] [--wait SECONDS]
+    python -m tests.chaos [--orders N] [--kills N] [--seed N] [--faults PROFILE] [--per-second N] [--wait SECONDS]
 
-The seed is printed and repeats the run. An order may still be looked for at the end, since a lot without an answer is sent
-once more only after ten minutes; it may not be lost, and no code may be in two hands.
+Two web servers, two groups of workers, four sandboxes with faults, staff at work. Workers, web servers and supervisors are
+killed, PostgreSQL crashes, the cache is emptied, the way to a marketplace is cut, marketplaces' clocks are wrong. The seed is
+printed and repeats who buys what, and what goes wrong when; what falls into what is the machine's.
 """
 
 import argparse
-import json
-import os
+import logging
 import random
-import signal
-import subprocess
 import sys
 import time
-import urllib.request
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 
-from backoffice import supervisor
 from tests.bench import ground
-from tests.bench.processes import answers, running
+from tests.chaos import books, mishaps
+from tests.chaos.buyers import Buyers, Staff, ask, wishes
+from tests.chaos.household import Household, living
+from tests.chaos.mishaps import Mishaps, persistently
 
-PER_SECOND = 4.0
-BETWEEN_KILLS = (4.0, 9.0)
-
-
-class Workers:
-    """A cluster that is killed without a warning, with everything it started, and begun again."""
-
-    def __init__(self) -> None:
-        self.kills = 0
-        self.start()
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(
-            supervisor.manage("qcluster"), cwd=supervisor.BASE_DIR, start_new_session=True,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-
-    def kill(self) -> None:
-        self.kills += 1
-        self.end()
-        self.start()
-
-    def end(self) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+SETTINGS = "tests.chaos.settings"
+BUYERS = 8
+LOOK_SECONDS = 3.0
+NOT_YET = 0.05
+COLUMNS = ("orders", "units owed", "delivered", "short", "answer lost", "open", "lost", "doubled")
 
 
-def ask(address: str, body: dict[str, Any] | None = None) -> Any:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
+@dataclass
+class Ended:
+    """What a run came to."""
+
+    tallies: Mapping[str, books.Tally]
+    waited: float
+    unfinished: Mapping[str, Counter[str]]
+    people: Sequence[str]
+    problems: Sequence[str]
+
+    @property
+    def is_well(self) -> bool:
+        wrong = sum(tally.counts[word] for tally in self.tallies.values() for word in ("open", "lost", "doubled"))
+        return not (wrong or self.unfinished or self.people or self.problems)
 
 
-def until(is_so: Any, seconds: float) -> bool:
-    over = time.monotonic() + seconds
-    while time.monotonic() < over:
-        if is_so():
-            return True
-        time.sleep(0.5)
-    return False
-
-
-def open_shop(sandbox: str) -> list[tuple[str, str]]:
-    """Load the demo and wait for its offers; returns (marketplace, offer id)."""
+def open_shop(sandbox: str) -> None:
     from django.core.management import call_command
 
+    call_command("demo_data", sandbox_url=sandbox, stdout=StringIO())
+
+
+def lay_wires(household: Household) -> None:
+    """Have each marketplace reached by a wire of its own."""
+    from marketplaces.models import Account
+
+    for slug, wire in household.to_marketplaces.items():
+        Account.objects.filter(marketplace=slug).update(base_url=f"http://{ground.HOST}:{wire.port}/{slug}")
+
+
+def shelf_of(seconds: float) -> dict[str, list[str]]:
+    """Wait until nearly every offer is there, since an answer may have got lost; say which each marketplace has."""
     from inventory.models import Offer
 
-    call_command("demo_data", sandbox_url=sandbox)
     waiting = Offer.objects.exclude(state=Offer.State.DONE)
-    if not until(lambda: not waiting.exists(), 120):
-        raise SystemExit(f"{waiting.count()} offers were not made")
-    return list(Offer.objects.values_list("account__marketplace", "external_id"))
+    over = time.monotonic() + seconds
+    while waiting.count() > Offer.objects.count() * NOT_YET and time.monotonic() < over:
+        time.sleep(0.5)
+    left = list(waiting.values_list("account__name", "state", "attempts", "in_flight_since", "last_error"))
+    if len(left) > Offer.objects.count() * NOT_YET:
+        raise SystemExit(f"{len(left)} offers were not made: {left[:5]}")
+    found: dict[str, list[str]] = {}
+    there = Offer.objects.filter(state=Offer.State.DONE).order_by("pk")
+    for slug, number in there.values_list("account__marketplace", "external_id"):
+        found.setdefault(slug, []).append(number)
+    return found
 
 
-def buy(sandbox: str, shelf: Sequence[tuple[str, str]], options: argparse.Namespace, workers: Workers) -> int:
-    """Let buyers buy, and kill meanwhile; returns how many orders were placed."""
-    dice = random.Random(options.seed)
-    placed, next_kill = 0, time.monotonic() + dice.uniform(*BETWEEN_KILLS)
-    while placed < options.orders or workers.kills < options.kills:
-        if placed < options.orders:
-            slug, offer_id = dice.choice(shelf)
-            try:
-                ask(f"{sandbox}/{slug}/_sim/order", {"offer_id": offer_id, "qty": dice.randint(1, 3)})
-                placed += 1
-            except OSError:
-                pass  # a fault, or nothing left: the buyer goes away
-        if workers.kills < options.kills and time.monotonic() >= next_kill:
-            workers.kill()
-            next_kill = time.monotonic() + dice.uniform(*BETWEEN_KILLS)
-        time.sleep(1 / PER_SECOND)
-    return placed
+def live(
+    household: Household, options: argparse.Namespace, shelf: Mapping[str, Sequence[str]]
+) -> tuple[Buyers, Mishaps]:
+    """Let buyers buy at their pace, and things go wrong at their number."""
+    buyers, trouble = Buyers(household.place.sandbox), Mishaps(household)
+    to_come = mishaps.plan(options.orders, options.kills, options.seed)
+    with ThreadPoolExecutor(BUYERS) as crowd:
+        for number, wish in enumerate(wishes(shelf, options.orders, random.Random(options.seed))):
+            while to_come and to_come[0].at <= number:
+                trouble.do(to_come.pop(0))
+            crowd.submit(buyers.buy, wish)
+            time.sleep(1 / options.per_second)
+        for mishap in to_come:
+            trouble.do(mishap)
+    trouble.end()
+    return buyers, trouble
 
 
-def report(sandbox: str, slugs: Sequence[str], placed: int, kills: int) -> int:
-    from orders.models import Delivery
+def recover(household: Household, slugs: Sequence[str], options: argparse.Namespace) -> tuple[float, Mapping[str, Any]]:
+    """Wait until nothing is under way any more on either side, for so long at most; returns how long it took."""
+    begun = time.monotonic()
+
+    def state_of(slug: str) -> Any:
+        return ask(f"{household.place.sandbox}/{slug}/_sim/state")
+
+    while True:
+        if options.hurry:
+            persistently(_run_what_runs_by_the_clock)
+        tallies: dict[str, books.Tally] = {}
+        persistently(lambda: tallies.update(books.compare(slugs, state_of)) is None)  # noqa: B023
+        is_over = not any(tally.counts["open"] for tally in tallies.values()) and not books.unfinished()
+        waited = time.monotonic() - begun
+        if is_over or waited > options.wait:
+            return waited, tallies
+        time.sleep(LOOK_SECONDS)
+
+
+def _run_what_runs_by_the_clock() -> bool:
+    from django.conf import settings
+    from django.utils import timezone
+
+    from backoffice import queue
+    from orders.models import Poll
+
+    Poll.objects.update(next_at=timezone.now())
+    for name, (task, _) in settings.SCHEDULES.items():
+        if not name.startswith(("prune", "compare", "plan")):
+            queue.enqueue(task)
+    return True
+
+
+def judge(waited: float, tallies: Mapping[str, books.Tally]) -> Ended:
     from orders.verify import verify
 
-    doubles = {slug: ask(f"{sandbox}/{slug}/_sim/state")["doubles"] for slug in slugs}
-    sold_twice = sum(len(d) if isinstance(d, list) else d for found in doubles.values() for d in [found["sold_twice"]])
-    books = verify()
-    delivered = Delivery.objects.filter(status=Delivery.Status.DELIVERED).count()
-    open_ones = Delivery.objects.filter(status__in=Delivery.OPEN)
+    found = books.unfinished()
+    people = books.need_a_person()
+    return Ended(tallies, waited, found, people, [problem["text"] for problem in verify().problems])
+
+
+def report(ended: Ended, buyers: Buyers, trouble: Mishaps, staff: Staff, household: Household, seconds: float) -> None:
+    print(f"\n  {'':<14}" + "".join(f"{word:>13}" for word in COLUMNS))
+    total: Counter[str] = Counter()
+    for slug, tally in ended.tallies.items():
+        total.update(tally.counts)
+        print(f"  {slug:<14}" + "".join(f"{tally.counts[word]:>13}" for word in COLUMNS))
+    print(f"  {'all':<14}" + "".join(f"{total[word]:>13}" for word in COLUMNS))
+    happened = ", ".join(f"{kind} {times}" for kind, times in sorted(trouble.happened.items()) if kind != "mend")
     rows = {
-        "orders placed": placed,
-        "workers killed": kills,
-        "deliveries asked for": Delivery.objects.count(),
-        "delivered": delivered,
-        "still looked for": open_ones.exclude(state=Delivery.State.NEEDS_ATTENTION).count(),
-        "need a person": Delivery.objects.filter(state=Delivery.State.NEEDS_ATTENTION).count(),
-        "codes in two hands": sold_twice,
-        "problems in the books": len(books.problems),
+        "kills": f"{trouble.kills} ({happened})",
+        "starts": ", ".join(f"{member.name}: {member.starts}" for member in [*household.webs, *household.workers]),
+        "buyers who went away": str(buyers.gone),
+        "bulk runs": str(staff.runs),
+        "all over after": f"{ended.waited:.0f} s of waiting, {seconds:.0f} s in all",
+        "rows under way": str({kind: dict(states) for kind, states in ended.unfinished.items()} or "none"),
+        "need a person": str(len(ended.people)),
+        "verify": f"{len(ended.problems)} problems",
     }
-    for what, count in rows.items():
-        print(f"  {what:<24}{count:>8}")
-    for problem in books.problems:
-        print(f"  {problem['text']}")
-    is_well = (
-        not sold_twice and books.is_ok and rows["delivered"] + rows["still looked for"] == rows["deliveries asked for"]
-    )
-    print("Nothing lost, nothing doubled." if is_well else "NOT WELL: see above.")
-    return 0 if is_well else 1
+    print()
+    for what, text in rows.items():
+        print(f"  {what:<22}{text}")
+    problems = [problem for tally in ended.tallies.values() for problem in tally.problems]
+    for text in [*problems, *ended.people, *ended.problems][:40]:
+        print(f"  ! {text}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--orders", type=int, default=200)
-    parser.add_argument("--kills", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
-    parser.add_argument("--faults", default="none", help="profile of the sandboxes' troubles (default: %(default)s)")
-    parser.add_argument("--wait", type=float, default=120, help="seconds for what is under way to arrive")
-    options = parser.parse_args(arguments)
+    options = _parsed(arguments)
+    begun = time.monotonic()
+    logging.disable(logging.INFO)
     print(f"seed {options.seed}: {options.orders} orders, {options.kills} kills, faults: {options.faults}", flush=True)
-    with ground.prepared() as place, ExitStack() as household:
+    with ground.prepared(SETTINGS) as place:
+        from marketplaces import services
+
         place.fresh()
-        port = str(place.sandbox_port)
-        sandbox = supervisor.manage("sandbox", "--port", port, "--faults", options.faults, "--seed", str(options.seed))
-        household.enter_context(running(sandbox, ready=lambda: answers(place.sandbox)))
-        web = supervisor.web(ground.HOST, place.web_port)
-        household.enter_context(running(web, ready=lambda: answers(f"{place.web}/healthz")))
-        workers = Workers()
-        household.callback(workers.end)
-        shelf = open_shop(place.sandbox)
-        placed = buy(place.sandbox, shelf, options, workers)
+        slugs = sorted(services.all_services())
+        open_shop(place.sandbox)
+        with living(place, slugs, faults=options.faults, seed=options.seed) as household:
+            lay_wires(household)
+            household.start_workers()
+            shelf = shelf_of(420)
+            household.watch()
+            print(f"  {time.monotonic() - begun:.0f} s: the shop is open", flush=True)
+            staff = Staff(household, options.seed)
+            staff.start()
+            buyers, trouble = live(household, options, shelf)
+            print(f"  {time.monotonic() - begun:.0f} s: the last buyer has bought", flush=True)
+            staff.finish()
+            waited, tallies = recover(household, slugs, options)
+            staff.end()
+            ended = judge(waited, tallies)
+            report(ended, buyers, trouble, staff, household, time.monotonic() - begun)
+    print("Nothing lost, nothing doubled." if ended.is_well else f"NOT WELL: see above. Repeat: --seed {options.seed}")
+    return 0 if ended.is_well else 1
 
-        from orders.models import Delivery
 
-        until(lambda: not Delivery.objects.filter(status__in=Delivery.OPEN).exists(), options.wait)
-        return report(place.sandbox, sorted({slug for slug, _ in shelf}), placed, workers.kills)
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--orders", type=int, default=2000)
+    parser.add_argument("--kills", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--faults", default="rough", help="profile of the sandboxes' troubles (default: %(default)s)")
+    parser.add_argument("--per-second", type=float, default=5.0, help="buyers (default: %(default)s)")
+    parser.add_argument("--wait", type=float, default=480, help="seconds for what is under way (default: %(default)s)")
+    parser.add_argument("--hurry", action="store_true", help="run what runs by the clock all the time at the end")
+    return parser.parse_args(arguments)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from backoffice.models import RunItem
 from inventory.models import Code, CodeReveal
 from tests.backoffice import world
+from tests.drain import drain
 
 CODES = reverse("admin:inventory_code_changelist")
 FIND = reverse("admin:inventory_code_find")
@@ -32,6 +34,11 @@ def signed_in(*permissions):
 def act(client, url, action, *rows, **fields):
     posted = {"action": action, "index": 0, "_selected_action": [row.pk for row in rows], **fields}
     return client.post(url, posted, follow=True)
+
+
+def press(client, url, action, row, **fields):
+    """Press an action's button on the row's own page."""
+    return act(client, url, action, row, _from_page=row.pk, **fields)
 
 
 def says(response):
@@ -119,13 +126,17 @@ def test_revealing_stands_on_the_page_and_not_in_the_lists_menu(code, admin_clie
 
 def test_codes_are_taken_out_of_sale_after_a_look_at_the_numbers(code, admin_client):
     sent = Code.objects.get(pk=1001)
-    asked = act(admin_client, CODES, "withdraw", code, sent)
-    assert "1 of the 2 chosen can be taken out of sale" in says(asked)
+    asked = act(admin_client, CODES, "run_withdraw", code, sent, answered=1, state="faulty")
+    assert "1 of 2 chosen rows change" in says(asked)
+    assert "Left alone: 1 codes: they are sent." in says(asked)
     assert Code.objects.get(pk=1002).state == "available"
 
-    response = act(admin_client, CODES, "withdraw", code, sent, answered=1, state="faulty")
+    act(admin_client, CODES, "run_withdraw", code, sent, answered=1, state="faulty", confirmed=1, token="t")
+    drain()
 
-    assert "1 code taken out of sale" in says(response)
+    assert list(RunItem.objects.filter(run__token="t").order_by("pk").values_list("state", "text")) == [
+        ("unchanged", "It is sent."), ("done", ""),
+    ]  # fmt: skip
     assert list(Code.objects.filter(pk__in=[1001, 1002]).order_by("pk").values_list("state", flat=True)) == [
         "sent",
         "faulty",
@@ -133,7 +144,7 @@ def test_codes_are_taken_out_of_sale_after_a_look_at_the_numbers(code, admin_cli
 
 
 def test_who_may_only_look_takes_nothing_out_of_sale(code):
-    act(signed_in("inventory.view_code"), CODES, "withdraw", code, answered=1, state="void")
+    press(signed_in("inventory.view_code"), CODES, "withdraw", code, answered=1, state="void")
 
     assert Code.objects.get(pk=1002).state == "available"
 

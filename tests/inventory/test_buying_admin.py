@@ -9,7 +9,7 @@ from django.urls import reverse
 from inventory.models import Code, Purchase
 from marketplaces.models import ApiCall, CatalogueProduct
 from tests import make
-from tests.inventory.test_admin import act, says, signed_in
+from tests.inventory.test_admin import act, press, says, signed_in
 from tests.inventory.test_buying import PRODUCT, Buyer
 
 State, Stage = Purchase.State, Purchase.Stage
@@ -144,11 +144,11 @@ def test_giving_up_says_what_is_lost_first(shop, admin_client):
     shop.order(1)
     shop.wait(60)
     purchase = Purchase.objects.get()
-    asked = says(act(admin_client, LIST, "give_up", purchase))
+    asked = says(press(admin_client, LIST, "give_up", purchase))
     assert "1 of them are paid: 4.00 EUR stay spent without a code in stock." in asked
     assert Purchase.objects.get().stage == Stage.KEY_LOST
 
-    assert "1 purchase given up" in says(act(admin_client, LIST, "give_up", purchase, answered=1))
+    assert "1 purchase given up" in says(press(admin_client, LIST, "give_up", purchase, answered=1))
     assert (Purchase.objects.get().stage, Purchase.objects.get().state) == (Stage.GIVEN_UP, State.DONE)
 
 
@@ -160,8 +160,8 @@ def test_who_may_only_look_buys_and_decides_nothing(shop):
     assert BUY not in says(client.get(LIST))
     assert client.get(BUY).status_code == 403
     assert client.post(chosen(shop), numbers(confirmed=1)).status_code == 403
-    act(client, LIST, "give_up", Purchase.objects.get(), answered=1)
-    act(client, LIST, "process_again", Purchase.objects.get())
+    press(client, LIST, "give_up", Purchase.objects.get(), answered=1)
+    press(client, LIST, "process_again", Purchase.objects.get())
     assert Purchase.objects.get().state == State.NEEDS_ATTENTION
     assert Purchase.objects.count() == 1
 

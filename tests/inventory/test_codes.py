@@ -142,3 +142,16 @@ def test_plaintexts_are_all_or_none(product):
     codes.import_codes(product=product, lines=[b"A"])
     with pytest.raises(Code.DoesNotExist):
         codes.plaintexts([Code.objects.get().pk, 0])
+
+
+def test_two_codes_whose_ciphertexts_were_swapped_do_not_open(product):
+    """Who can write to the database can't make one row show another's code."""
+    codes.import_codes(product=product, lines=[b"AAAA-1111-AAAA", b"BBBB-2222-BBBB"])
+    one, other = Code.objects.order_by("pk")
+    Code.objects.filter(pk=one.pk).update(sealed=other.sealed)
+    Code.objects.filter(pk=other.pk).update(sealed=one.sealed)
+
+    for code in Code.objects.all():
+        with pytest.raises(crypto.CannotOpen):
+            codes.reveal(code, user="worker", reason="the buyer asks")
+    assert not CodeReveal.objects.exists()

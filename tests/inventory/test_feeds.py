@@ -6,6 +6,8 @@ from decimal import Decimal
 import pytest
 from django.urls import reverse
 
+from backoffice import runs
+from backoffice.models import Run, RunItem
 from inventory import feeds, mirror
 from inventory.models import Feed, Offer
 from tests import make
@@ -159,9 +161,13 @@ def test_reading_all_offers_finds_what_a_feed_has_made(goods):
 def test_staff_see_how_far_a_feed_is_and_may_give_it_up(goods, admin_client):
     offers = new_offers(goods, 2)
     url = reverse("admin:inventory_offer_changelist")
-    posted = {"action": "feed", "index": 0, "_selected_action": [offer.pk for offer in offers]}
+    posted = {"action": "run_createaslist", "index": 0, "_selected_action": [offer.pk for offer in offers]}
     said = admin_client.post(url, posted, follow=True).content.decode()
-    assert "2 offers" in said
+    assert "2 of 2 chosen rows change" in said
+    assert "Requests to send: 1 to Main goods (play)" in said
+    admin_client.post(url, {**posted, "answered": "1", "confirmed": "1", "token": "t"})
+    runs.step(Run.objects.get().pk)
+    assert set(RunItem.objects.values_list("state", "text")) == {("done", f"in {feed()}")}
     made = feed()
     listed = admin_client.get(reverse("admin:inventory_feed_changelist")).content.decode()
     assert "to be sent" in listed

@@ -9,7 +9,7 @@ from marketplaces.models import Account
 from tests import command, make
 from tests.backoffice import world
 from tests.drain import drain
-from tests.inventory.test_admin import ACCOUNTS, OFFERS, act, says, signed_in
+from tests.inventory.test_admin import ACCOUNTS, OFFERS, act, press, says, signed_in
 from tests.orders import story
 
 PAUSES = reverse("admin:inventory_pause_changelist")
@@ -114,7 +114,7 @@ def test_a_paused_offer_shows_nothing_at_its_marketplace_and_all_of_it_afterward
 
 @pytest.mark.smoke
 def test_pausing_asks_why_and_names_the_number_of_offers(shop, admin_client):
-    response = act(admin_client, ACCOUNTS, "pause_sales", shop)
+    response = press(admin_client, ACCOUNTS, "pause_sales", shop)
 
     assert "2 offers will be shown as out of stock until sales are resumed." in says(response)
     assert not Pause.objects.exists()
@@ -129,7 +129,7 @@ def test_an_account_is_paused_and_resumed_by_name(shop, admin_client):
     assert 'value="pause_sales"' not in says(held)
     assert "Stolen keys" in says(admin_client.get(PAUSES))
 
-    act(admin_client, ACCOUNTS, "resume_sales", shop)
+    press(admin_client, ACCOUNTS, "resume_sales", shop)
     assert not Pause.objects.filter(ended_at=None).exists()
 
 
@@ -153,14 +153,15 @@ def test_everything_is_paused_from_one_place_and_resumed_from_the_list(shop, adm
     told = admin_client.post(WIDE, {"what": "", "reason": "Stolen keys"}, follow=True)
     assert "2 offers are being shown as out of stock" in says(told)
 
-    act(admin_client, PAUSES, "resume", Pause.objects.get())
+    act(admin_client, PAUSES, "run_endpauses", Pause.objects.get(), answered=1, confirmed=1, token="t")
+    drain()
     assert Pause.objects.get().ended_by == "admin"
 
 
 def test_nobody_pauses_without_the_permission(shop):
     client = signed_in("marketplaces.view_account", "marketplaces.change_account", "inventory.view_pause")
 
-    act(client, ACCOUNTS, "pause_sales", shop, answered=1, reason="For fun")
+    press(client, ACCOUNTS, "pause_sales", shop, answered=1, reason="For fun")
     client.post(WIDE, {"what": "", "reason": "For fun"})
 
     assert not Pause.objects.exists()

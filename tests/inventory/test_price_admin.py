@@ -10,7 +10,7 @@ from inventory.models import AccountTerms, CompetitorWatch, ExchangeRate, Fee, O
 from tests import make
 from tests.backoffice import world
 from tests.inventory.priced import cost, fee, margin, rate
-from tests.inventory.test_admin import OFFERS, act, says, signed_in
+from tests.inventory.test_admin import OFFERS, press, says, signed_in
 from tests.inventory.test_offer_admin import shown_on
 
 pytestmark = pytest.mark.django_db
@@ -222,7 +222,7 @@ def test_a_rules_page_says_whom_it_reaches_and_where_it_can_not(offer, admin_cli
 def test_a_watch_that_failed_is_read_again_by_who_may(offer):
     watch = CompetitorWatch.objects.create(offer=offer, account=offer.account, state="needs_attention")
     client = signed_in("inventory.view_competitorwatch")
-    act(client, page("competitorwatch"), "look_again", watch)
+    press(client, page("competitorwatch"), "look_again", watch)
     watch.refresh_from_db()
     assert watch.state == "needs_attention"
 
@@ -230,7 +230,7 @@ def test_a_watch_that_failed_is_read_again_by_who_may(offer):
 def test_look_again_makes_it_due(offer, admin_client):
     watch = CompetitorWatch.objects.create(offer=offer, account=offer.account, state="needs_attention")
     assert "1 competitor&#x27;s price read again now." in says(
-        act(admin_client, page("competitorwatch"), "look_again", watch)
+        press(admin_client, page("competitorwatch"), "look_again", watch)
     )
     watch.refresh_from_db()
     assert watch.state == "due"

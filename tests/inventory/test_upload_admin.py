@@ -21,6 +21,11 @@ def shop(g2g):
     return story.begin(g2g, codes=5)
 
 
+def press(client, url, action, row, **fields):
+    """Press an action's button on the row's own page."""
+    return act(client, url, action, row, _from_page=row.pk, **fields)
+
+
 def act(client, url, action, *rows, **fields):
     posted = {"action": action, "index": 0, "_selected_action": [row.pk for row in rows], **fields}
     return client.post(url, posted, follow=True)
@@ -47,7 +52,7 @@ def signed_in(*permissions):
 
 @pytest.mark.smoke
 def test_codes_are_uploaded_from_the_offers_page_after_a_look_at_the_numbers(shop, admin_client):
-    asked = act(admin_client, OFFERS, "upload_codes", shop.offer)
+    asked = press(admin_client, OFFERS, "upload_codes", shop.offer)
     assert "5 codes of GAME-1 can be uploaded." in says(asked)
     assert not Upload.objects.exists()
 
@@ -65,19 +70,21 @@ def test_codes_are_uploaded_from_the_offers_page_after_a_look_at_the_numbers(sho
 def test_codes_are_taken_back_from_the_offers_page(shop, admin_client):
     uploads.upload(shop.offer, quantity=3, by="ann")
     work(shop)
-    assert "3 codes can be taken back" in says(act(admin_client, OFFERS, "take_codes_back", shop.offer))
+    assert "3 codes can be taken back" in says(press(admin_client, OFFERS, "take_codes_back", shop.offer))
 
-    response = act(admin_client, OFFERS, "take_codes_back", shop.offer, answered=1, quantity=2)
+    response = act(
+        admin_client, OFFERS, "take_codes_back", shop.offer, answered=1, quantity=2, _from_page=shop.offer.pk
+    )
     work(shop)
 
     assert "2 codes are coming back" in says(response)
     assert shop.count(Code.State.AVAILABLE) == 4
-    assert says(act(admin_client, OFFERS, "take_codes_back", shop.offer)).count("1 codes can be taken back") == 1
+    assert says(press(admin_client, OFFERS, "take_codes_back", shop.offer)).count("1 codes can be taken back") == 1
 
 
 @pytest.mark.parametrize("quantity", ["", "0", "-1", "many"])
 def test_a_number_that_is_none_uploads_nothing(quantity, shop, admin_client):
-    act(admin_client, OFFERS, "upload_codes", shop.offer, answered=1, quantity=quantity)
+    press(admin_client, OFFERS, "upload_codes", shop.offer, answered=1, quantity=quantity)
 
     assert not Upload.objects.exists()
 
@@ -85,7 +92,7 @@ def test_a_number_that_is_none_uploads_nothing(quantity, shop, admin_client):
 def test_an_offer_that_takes_none_says_why(shop, admin_client):
     Offer.objects.update(is_active=False)
 
-    response = act(admin_client, OFFERS, "upload_codes", shop.offer, answered=1, quantity=1)
+    response = press(admin_client, OFFERS, "upload_codes", shop.offer, answered=1, quantity=1)
 
     assert "The sale of offer" in says(response)
     assert not Upload.objects.exists()
@@ -112,9 +119,9 @@ def test_a_person_decides_that_a_code_is_not_there(shop, admin_client):
     work(shop)
     row = Upload.objects.get()
 
-    assert "it will be sold again" in says(act(admin_client, UPLOADS, "say_not_there", row))
+    assert "it will be sold again" in says(press(admin_client, UPLOADS, "say_not_there", row))
     assert shop.count(Code.State.UPLOADED) == 1
-    act(admin_client, UPLOADS, "say_not_there", row, answered=1)
+    press(admin_client, UPLOADS, "say_not_there", row, answered=1)
 
     assert shop.count(Code.State.AVAILABLE) == 5
     assert Upload.objects.get().note == "admin: it is not there."
@@ -127,8 +134,8 @@ def test_a_person_decides_that_a_code_is_there_and_names_its_id(shop, admin_clie
     row = Upload.objects.get()
     (item,) = shop.desk.sandbox.offers.all[shop.offer.external_id].items.values()
 
-    assert "Its id there" in says(act(admin_client, UPLOADS, "say_there", row))
-    act(admin_client, UPLOADS, "say_there", row, answered=1, external_id=item.id)
+    assert "Its id there" in says(press(admin_client, UPLOADS, "say_there", row))
+    press(admin_client, UPLOADS, "say_there", row, answered=1, external_id=item.id)
     work(shop)
 
     row.refresh_from_db()
@@ -139,10 +146,10 @@ def test_a_person_decides_that_a_code_was_sold(shop, admin_client):
     uploads.upload(shop.offer, quantity=1, by="ann")
     work(shop)
     shop.desk.sandbox.offers.all[shop.offer.external_id].items.clear()
-    act(admin_client, UPLOADS, "take_back", Upload.objects.get())
+    press(admin_client, UPLOADS, "take_back", Upload.objects.get())
     work(shop)
 
-    act(admin_client, UPLOADS, "say_sold", Upload.objects.get(), answered=1)
+    press(admin_client, UPLOADS, "say_sold", Upload.objects.get(), answered=1)
 
     assert Upload.objects.get().status == Status.SOLD
     assert shop.count(Code.State.DELIVERED) == 1
@@ -155,7 +162,7 @@ def test_an_id_of_another_code_is_refused_in_words(shop, admin_client):
     taken = Upload.objects.get(status=Status.THERE).external_id
 
     row = Upload.objects.get(status=Status.UNANSWERED)
-    response = act(admin_client, UPLOADS, "say_there", row, answered=1, external_id=taken)
+    response = press(admin_client, UPLOADS, "say_there", row, answered=1, external_id=taken)
 
     assert "belongs to another code" in says(response)
 
@@ -166,7 +173,7 @@ def test_looking_now_notices_a_sale(shop, admin_client):
     for item in shop.desk.sandbox.offers.all[shop.offer.external_id].items.values():
         item.status = "sold"
 
-    assert "1 upload being looked at" in says(act(admin_client, UPLOADS, "look", Upload.objects.get()))
+    assert "1 upload being looked at" in says(press(admin_client, UPLOADS, "look", Upload.objects.get()))
     work(shop)
 
     assert Upload.objects.get().status == Status.SOLD
@@ -178,18 +185,33 @@ def test_who_may_only_look_decides_nothing(action, shop):
     uploads.upload(shop.offer, quantity=1, by="ann")
     work(shop)
 
-    act(signed_in("inventory.change_upload"), UPLOADS, action, Upload.objects.get(), answered=1)
+    act(
+        signed_in("inventory.change_upload"),
+        UPLOADS,
+        action,
+        Upload.objects.get(),
+        answered=1,
+        _from_page=Upload.objects.get().pk,
+    )
 
     assert Upload.objects.get().status == Status.UNANSWERED
 
 
 def test_uploading_has_a_permission_of_its_own(shop):
-    act(signed_in("inventory.change_offer"), OFFERS, "upload_codes", shop.offer, answered=1, quantity=1)
+    act(
+        signed_in("inventory.change_offer"),
+        OFFERS,
+        "upload_codes",
+        shop.offer,
+        answered=1,
+        quantity=1,
+        _from_page=shop.offer.pk,
+    )
     assert not Upload.objects.exists()
 
     client = Client()
     client.force_login(world.staff("uploader", "inventory.view_offer", "inventory.upload_code"))
-    act(client, OFFERS, "upload_codes", shop.offer, answered=1, quantity=1)
+    press(client, OFFERS, "upload_codes", shop.offer, answered=1, quantity=1)
     assert Upload.objects.get().by == "uploader"
 
 
@@ -207,7 +229,7 @@ def test_holding_sales_says_that_uploaded_codes_are_sold_on(shop, admin_client):
     work(shop)
 
     assert "2 codes that were uploaded are sold on" in says(
-        act(admin_client, ACCOUNTS, "pause_sales", shop.desk.account)
+        press(admin_client, ACCOUNTS, "pause_sales", shop.desk.account)
     )
 
 

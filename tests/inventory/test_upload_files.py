@@ -9,7 +9,7 @@ from marketplaces.models import ApiCall
 from marketplaces.shop import CodeKind
 from orders.verify import verify
 from tests import make
-from tests.inventory.test_admin import OFFERS, act, says
+from tests.inventory.test_admin import OFFERS, press, says
 from tests.inventory.test_upload_collections import calls, on_sale
 from tests.orders import story
 
@@ -158,10 +158,10 @@ def test_no_file_and_none_of_their_names_stands_in_the_call_log(g2a, offer):
 
 
 def test_staff_see_how_many_are_files_and_which(g2a, offer, admin_client):
-    asked = says(act(admin_client, OFFERS, "upload_codes", offer))
+    asked = says(press(admin_client, OFFERS, "upload_codes", offer))
     assert "5 codes of GAME-1 can be uploaded. 2 of them are files" in asked
 
-    act(admin_client, OFFERS, "upload_codes", offer, answered=1, quantity=5)
+    press(admin_client, OFFERS, "upload_codes", offer, answered=1, quantity=5)
     g2a.advance(300)
     listed = reverse("admin:inventory_upload_changelist")
     files = says(admin_client.get(listed, {"code__kind__exact": "file"}))

@@ -256,7 +256,8 @@ def event(db):
 
 def try_event(client, event):
     url = reverse("admin:marketplaces_webhookevent_changelist")
-    return client.post(url, {"action": "process_again", "index": 0, "_selected_action": event.pk}, follow=True)
+    posted = {"action": "process_again", "index": 0, "_selected_action": event.pk, "_from_page": event.pk}
+    return client.post(url, posted, follow=True)
 
 
 @pytest.mark.smoke

@@ -1,6 +1,7 @@
 """The one door: what gets in, what does not, and what the caller is told."""
 
 import json
+import uuid
 
 import pytest
 from django.db import connection
@@ -8,6 +9,7 @@ from django.test import Client
 
 from marketplaces import recovery
 from marketplaces.models import Account, Outgoing, WebhookEvent
+from marketplaces.strangers import PER_MINUTE, Strangers
 from orders.models import Order
 from tests.drain import drain
 from tests.orders import story
@@ -191,3 +193,70 @@ def test_a_missed_event_is_found_in_the_marketplaces_log(shop):
     before = WebhookEvent.objects.count()
     recovery.recover_all()
     assert WebhookEvent.objects.count() == before
+
+
+# --- strangers -----------------------------------------------------------------------------------------------
+
+
+def test_a_stranger_is_told_to_slow_down_and_leaves_no_more_trace(shop):
+    statuses = [shop.post(b"{}", **{"g2g-signature": "0" * 64}) for _ in range(PER_MINUTE + 20)]
+
+    assert statuses == [401] * PER_MINUTE + [429] * 20
+    assert Account.objects.get().refused_calls == PER_MINUTE
+    assert not WebhookEvent.objects.exists()
+
+
+def test_however_many_strangers_knock_a_valid_event_from_the_same_address_is_let_in(shop):
+    for _ in range(PER_MINUTE + 5):
+        shop.post(b"{}", **{"g2g-signature": "0" * 64})
+
+    assert [shop.forge("order.created", {"order_id": str(number)}) for number in range(100)] == [200] * 100
+    assert WebhookEvent.objects.count() == 100
+
+
+def test_who_tries_out_addresses_of_accounts_is_told_to_slow_down(shop):
+    answers = [Client().post(f"/hooks/{uuid.uuid4()}/") for _ in range(PER_MINUTE + 1)]
+
+    assert [answer.status_code for answer in answers] == [404] * PER_MINUTE + [429]
+    assert answers[-1]["Retry-After"] == "60"
+
+
+def test_a_stranger_elsewhere_has_a_count_of_their_own_and_a_minute_later_a_new_one():
+    now = [0.0]
+    strangers = Strangers(per_minute=2, now=lambda: now[0])
+
+    assert [strangers.is_one_too_many("one") for _ in range(3)] == [False, False, True]
+    assert not strangers.is_one_too_many("two")
+    now[0] = 61
+    assert not strangers.is_one_too_many("one")
+
+
+def test_counting_strangers_takes_no_more_memory_than_it_is_given(monkeypatch):
+    monkeypatch.setattr("marketplaces.strangers.MOST_ADDRESSES", 100)
+    strangers = Strangers()
+    for number in range(1000):
+        strangers.is_one_too_many(str(number))
+
+    assert len(strangers._counts) <= 100
+
+
+def test_a_caller_whose_token_expired_learns_it_even_beside_strangers(g2a):
+    address = f"/hooks/{g2a.account.pk}/healthcheck"
+    statuses = [Client().get(address, HTTP_AUTHORIZATION="Bearer expired").status_code for _ in range(PER_MINUTE + 5)]
+
+    assert statuses == [401] * (PER_MINUTE + 5)
+    assert Account.objects.get().refused_calls == PER_MINUTE
+
+
+@pytest.mark.parametrize("length", ["abc", "²", "-1", "5, 5", "9" * 30])
+def test_a_length_that_is_no_number_is_refused(shop, length):
+    answer = Client().post(f"/hooks/{shop.desk.account.pk}/", b"{}", "application/json", CONTENT_LENGTH=length)
+
+    assert answer.status_code == 400
+    assert not WebhookEvent.objects.exists()
+
+
+def test_accounts_have_addresses_that_nobody_guesses(g2g, g2a):
+    """122 random bits each; a marketplace that proves nothing else has a token in its address besides."""
+    assert {account.pk.version for account in Account.objects.all()} == {4}
+    assert len({account.hook_url for account in Account.objects.all()}) == 2

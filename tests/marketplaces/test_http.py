@@ -210,3 +210,40 @@ def test_an_address_of_our_own_network_is_refused(url, records):
 def test_a_public_address_and_a_local_one_where_allowed_are_fine():
     assert not unsafe_address("https://api.example.com", allow_local=False)
     assert not unsafe_address("http://127.0.0.1:9000/shop", allow_local=True)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0"])
+def test_a_name_that_leads_into_our_own_network_is_told_nothing(peer, records, monkeypatch, address):
+    """Looked at when the connection stands, so that a name can't change its mind after it was checked."""
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: real(address, *rest, **more))
+    client = make_client(f"https://api.example.com:{peer.server_port}", records, allow_local=False)
+
+    with pytest.raises(TemporaryError):
+        client.send("X-01", "POST", "/", payload={"secret": SECRET}, is_write=True)
+
+    assert peer.seen == []
+
+
+def test_an_address_in_other_spellings_is_told_nothing_either(peer, records):
+    for host in ("2130706433", "0x7f.1", "127.1", "[::ffff:127.0.0.1]"):
+        client = make_client(f"https://{host}:{peer.server_port}", records, allow_local=False)
+        with pytest.raises((TemporaryError, ConfigurationError)):
+            client.send("X-01", "GET", "/")
+
+    assert peer.seen == []
+
+
+def test_a_redirect_is_not_followed_wherever_it_leads(peer, records):
+    answer = make_client(f"http://127.0.0.1:{peer.server_port}", records).send("X-01", "GET", "/away")
+
+    assert answer.status == 302
+    assert [path for _, path, _, _ in peer.seen] == ["/away"]
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://example.com/", "gopher://example.com/", "//example.com", "data:,x"]
+)
+def test_only_http_is_spoken(url, records):
+    for allow_local in (True, False):
+        assert unsafe_address(url, allow_local=allow_local)

@@ -234,6 +234,35 @@ def test_what_nobody_foresaw_ends_with_a_person_soon(row):
     assert row.state == State.NEEDS_ATTENTION
 
 
+def test_what_ends_its_worker_each_time_ends_with_a_person_and_is_looked_at_first(row):
+    """Nobody is left to record such a failure, so the claims are counted."""
+    died = 0
+    while died < 20:
+        later(row, 1)
+        if outgoing.claim(Offer, row.pk) is None:
+            break
+        died += 1
+        Offer.objects.update(in_flight_since=timezone.now() - outgoing.LOST_AFTER - timedelta(seconds=1))
+        outgoing.sweep(Offer)
+
+    row.refresh_from_db()
+    assert (died, row.state, row.failure) == (outgoing.MAX_SURPRISES, State.NEEDS_ATTENTION, outgoing.LOST)
+    assert outgoing.try_again(row)
+    row.refresh_from_db()
+    assert row.state == State.UNKNOWN, "it may have been done each time"
+
+
+def test_a_worker_that_dies_after_a_long_outage_is_no_reason_to_give_up(row):
+    Offer.objects.update(attempts=100, failure="unavailable")
+    assert outgoing.claim(Offer, row.pk)
+    Offer.objects.update(in_flight_since=timezone.now() - outgoing.LOST_AFTER - timedelta(seconds=1))
+
+    outgoing.sweep(Offer)
+
+    row.refresh_from_db()
+    assert (row.state, row.failure) == (State.UNKNOWN, outgoing.LOST)
+
+
 @pytest.mark.parametrize("wish", [lambda row: outgoing.mark_due(Offer.objects.all()), outgoing.try_again])
 def test_no_wish_makes_an_unknown_outcome_forgotten(row, wish):
     """Not even after a person had it: what may have been done is looked for before it is repeated."""

@@ -53,7 +53,7 @@ def test_an_erased_event_says_so_and_is_not_processed_again(admin_client):
     page = admin_client.get(reverse("admin:marketplaces_webhookevent_change", args=[row.pk])).content.decode()
     assert "Erased: bodies are kept for 30 days" in page
     assert 'value="process_again"' not in page
-    admin_client.post(LIST, {"action": "process_again", "index": 0, "_selected_action": row.pk})
+    admin_client.post(LIST, {"action": "process_again", "index": 0, "_selected_action": row.pk, "_from_page": row.pk})
     assert outcome("replay_events", "--status", "all").data == {"replayed": 0}
 
     row.refresh_from_db()

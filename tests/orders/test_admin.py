@@ -37,6 +37,11 @@ def act(client, url, action, *rows, **fields):
     return client.post(url, posted, follow=True)
 
 
+def press(client, url, action, row, **fields):
+    """Press an action's button on the row's own page."""
+    return act(client, url, action, row, _from_page=row.pk, **fields)
+
+
 def says(response):
     return " ".join(response.content.decode().split())
 
@@ -113,12 +118,12 @@ def test_deliver_now_wakes_what_needs_attention(order, delivery, admin_client):
 def test_deliver_now_says_when_there_is_nothing_to_do(order, delivery, admin_client):
     Delivery.objects.update(state="done")
 
-    assert "Nothing waits to be delivered there." in says(act(admin_client, ORDERS, "deliver_now", order))
+    assert "Nothing waits to be delivered there." in says(press(admin_client, ORDERS, "deliver_now", order))
     assert 'value="deliver_now"' not in says(admin_client.get(page(order)))
 
 
 def test_a_delivery_is_tried_again_from_its_own_list(delivery, admin_client):
-    response = act(admin_client, DELIVERIES, "deliver_now", delivery)
+    response = press(admin_client, DELIVERIES, "deliver_now", delivery)
 
     delivery.refresh_from_db()
     assert delivery.state == "due"
@@ -126,13 +131,13 @@ def test_a_delivery_is_tried_again_from_its_own_list(delivery, admin_client):
 
 
 def test_a_settled_dispute_is_off_the_list_and_on_the_timeline(order, admin_client):
-    act(admin_client, ORDERS, "settle", order)
+    press(admin_client, ORDERS, "settle", order)
 
     order.refresh_from_db()
     assert not order.is_disputed
     assert order.timeline.get(kind="settled").text == "admin settled the dispute."
 
-    act(admin_client, ORDERS, "settle", order)
+    press(admin_client, ORDERS, "settle", order)
     assert order.timeline.filter(kind="settled").count() == 1
 
 
@@ -140,9 +145,9 @@ def test_who_may_only_look_has_no_buttons_and_no_effect(order, delivery):
     client = signed_in(*LOOK)
     assert 'value="deliver_now"' not in says(client.get(page(order)))
 
-    act(client, ORDERS, "deliver_now", order)
-    act(client, ORDERS, "settle", order)
-    act(client, DELIVERIES, "deliver_now", delivery)
+    press(client, ORDERS, "deliver_now", order)
+    press(client, ORDERS, "settle", order)
+    press(client, DELIVERIES, "deliver_now", delivery)
 
     delivery.refresh_from_db()
     order.refresh_from_db()

@@ -12,7 +12,7 @@ from orders.models import Acceptance, Order, OrderEvent, OrderReading, PurchaseO
 from tests import make
 from tests.backoffice import world
 from tests.orders.goods import PERSON, STREET
-from tests.orders.test_admin import act, page, says
+from tests.orders.test_admin import page, press, says
 
 ORDERS = reverse("admin:orders_order_changelist")
 LOOK = ("orders.view_order", "orders.view_orderline", "orders.view_purchaseorder", "orders.view_orderreading")
@@ -99,13 +99,13 @@ def signed_in_again():
 def test_accepting_takes_the_permission(order):
     client = signed_in()
     assert 'value="accept"' not in says(client.get(page(order)))
-    act(client, ORDERS, "accept", order)
+    press(client, ORDERS, "accept", order)
     assert not Acceptance.objects.exists()
 
     client = Client()
     client.force_login(world.staff("seller", *LOOK, "orders.accept_order"))
     assert 'value="accept"' in says(client.get(page(order)))
-    assert "A worker accepts 1 order now" in says(act(client, ORDERS, "accept", order))
+    assert "A worker accepts 1 order now" in says(press(client, ORDERS, "accept", order))
     row = Acceptance.objects.get()
     assert (row.wished_by, row.state) == ("seller", "due")
     assert OrderEvent.objects.get(order=order).text == "seller accepts it."
@@ -134,13 +134,13 @@ def test_an_acceptance_that_failed_is_among_what_needs_attention(order, admin_cl
 def test_what_could_not_be_read_is_taken_up_again(order):
     reading = OrderReading.objects.create(account=order.account, external_id="9", state="needs_attention")
     readings = reverse("admin:orders_orderreading_changelist")
-    act(signed_in(), readings, "read_again", reading)
+    press(signed_in(), readings, "read_again", reading)
     reading.refresh_from_db()
     assert reading.state == "needs_attention"  # who may only look
 
     client = Client()
     client.force_login(world.staff("reader", *LOOK, "orders.change_orderreading"))
-    act(client, readings, "read_again", reading)
+    press(client, readings, "read_again", reading)
     reading.refresh_from_db()
     assert reading.state == "due"
 

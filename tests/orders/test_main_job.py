@@ -4,7 +4,7 @@ import pytest
 
 from inventory.models import Code
 from marketplaces.models import WebhookEvent
-from orders.models import Delivery, DeliveryItem, OrderEvent
+from orders.models import Delivery, DeliveryItem, Order, OrderEvent
 from orders.verify import verify
 from tests import make
 from tests.orders import story
@@ -198,3 +198,20 @@ def test_without_any_result_event_the_result_is_asked_for(g2g):
     g2g.advance(45)
 
     assert shop.delivery(order_id).status == Status.DELIVERED
+
+
+def test_an_order_that_was_read_a_moment_before_its_delivery_was_noted_is_read_again(g2g):
+    """No event says anything of it for three days, and it would be shown as to be delivered."""
+    shop = story.begin(g2g, codes=5)
+    order_id = shop.buy(2)
+    shop.until_asked()
+    shop.until_delivered()
+    Order.objects.update(state="ready_to_ship", state_detail="")
+    g2g.advance(130)
+    assert shop.order(order_id).state == "ready_to_ship"
+
+    shop.sweep()
+    assert shop.order(order_id).state == "delivered"
+    before = shop.calls("G2G-10")
+    shop.sweep()
+    assert shop.calls("G2G-10") == before

@@ -467,12 +467,13 @@ def test_a_person_sells_returned_codes_again_by_a_button(merchant, admin_client)
     """G2A-T55: by hand, after a question."""
     answer = merchant.ordered(2)
     merchant.give_back(answer["order_id"], *ids_in(answer["stock"]))
-    chosen = {"action": "sell_again", "_selected_action": list(Code.objects.values_list("pk", flat=True))}
+    chosen = {"action": "run_sellagain", "_selected_action": list(Code.objects.values_list("pk", flat=True))}
     page = reverse("admin:inventory_code_changelist")
 
-    assert b"2 returned codes can be sold again" in admin_client.post(page, chosen).content
+    assert b"2 of 5 chosen rows change" in admin_client.post(page, chosen).content
     assert merchant.count("returned") == 2
-    admin_client.post(page, {**chosen, "answered": "1"})
+    admin_client.post(page, {**chosen, "answered": "1", "confirmed": "1", "token": "t"})
+    drain()
     assert (merchant.count("returned"), merchant.count("available")) == (0, 5)
 
 

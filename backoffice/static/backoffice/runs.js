@@ -3,11 +3,12 @@
     "use strict";
     var box = document.getElementById("run-progress");
     if (!box || box.dataset.over) { return; }
-    var pause = 1000, last = "";
+    var bar = box.querySelector("[role=progressbar]"), pause = 1000, last = "";
 
     function show(figures) {
         box.querySelector("[data-percent]").textContent = figures.percent;
-        box.querySelector("progress").value = figures.percent;
+        bar.setAttribute("aria-valuenow", figures.percent);
+        bar.firstElementChild.style.width = figures.percent + "%";
         figures.states.forEach(function (entry) {
             box.querySelector('[data-state="' + entry.state + '"]').textContent = entry.rows.toLocaleString("en-US");
         });

@@ -64,6 +64,7 @@ class Service(MarketplaceService):
     longest_read_seconds = KEY_SECONDS
     find_requests = 5  # `contract` needs one; in `live` the offers of one type are read page by page
     hook_methods = inbound.METHODS
+    always_told = frozenset({401})  # it fetches a new token then
     accepted = Reply(204, b"", {})
 
     def __init__(self, connection: Connection, client: Client) -> None:

@@ -1,0 +1,91 @@
+"""Who has a second factor, what happened to it, and the button for a lost phone."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from backoffice import login
+from backoffice.admin import EvidenceAdmin, age, answer, badge, plain
+from backoffice.second_factor import devices
+from backoffice.second_factor.models import Authenticator, SecondFactorEvent
+
+WHAT = {
+    "set_up": "success", "replaced": "info", "new_codes": "info", "recovered": "warning", "refused": "warning",
+    "turned_off": "warning", "reset": "danger",
+}  # fmt: skip
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        max_length=200,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Such as “phone lost, called back at the known number”. Make sure that it is really them.",
+    )
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(EvidenceAdmin):
+    list_display = (
+        plain("user", "user"), age("created_at", "set up"), age("last_used_at", "last used"),
+        plain("throttling_failure_count", "wrong codes since"),
+    )  # fmt: skip
+    list_select_related = ("user",)
+    search_fields = ("user__username__startswith",)
+    search_help_text = "Beginning of the user's name"
+    ordering = ("user__username",)
+    fields = ("user", "created_at", "last_used_at", "throttling_failure_count", "throttling_failure_timestamp")
+    actions: Sequence[str] = ("reset",)
+    buttons: Sequence[str] = ("reset",)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Authenticator]":
+        return super().get_queryset(request).filter(confirmed=True)  # type: ignore[no-any-return]
+
+    def has_reset_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("backoffice.reset_second_factor"))
+
+    @admin.action(description="Reset", permissions=["reset"])
+    def reset(self, request: HttpRequest, queryset: "QuerySet[Authenticator]") -> HttpResponse | None:
+        form = ReasonForm(answer(request))
+        if not form.is_valid():
+            facts = ["Their app and recovery codes stop working, and their sessions end. At the next sign-in with the "
+                     "password they set up another app."]  # fmt: skip
+            return self.ask(request, queryset, form=form, title="Reset", facts=facts, is_dangerous=True)
+        done = 0
+        for device in list(queryset.select_related("user")):
+            done += self._reset_one(request, device.user, form.cleaned_data["reason"])
+        if done:
+            self.tell(request, done, "{rows} reset. They set up another app at the next sign-in.")
+        return None
+
+    def _reset_one(self, request: HttpRequest, user: Any, reason: str) -> int:
+        by: Any = request.user
+        try:
+            devices.reset(user, by=by.get_username(), actor=by, reason=reason, address=login.client_address(request))
+        except devices.NotAllowed as refused:
+            self.message_user(request, str(refused), messages.ERROR)
+            return 0
+        return 1
+
+
+@admin.register(SecondFactorEvent)
+class SecondFactorEventAdmin(EvidenceAdmin):
+    list_display = (
+        plain("user", "user"),
+        badge("what", WHAT),
+        plain("by", "by"),
+        "reason",
+        "address",
+        age("at", "when"),
+    )
+    list_filter = (("what", ChoicesDropdownFilter),)
+    list_select_related = ("user",)
+    search_fields = ("user__username__startswith",)
+    search_help_text = "Beginning of the user's name"
+    ordering = ("-at",)
+    fields = ("user", "what", "by", "reason", "address", "at")
