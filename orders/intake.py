@@ -171,7 +171,8 @@ def units_to_come(line: OrderLine) -> int:
 
 
 def _picked(line: OrderLine) -> int:
-    return DeliveryItem.objects.filter(delivery__line=line, delivery__is_replacement=False, withdrawn_at=None).count()
+    there = DeliveryItem.objects.filter(delivery__line=line, withdrawn_at=None, returned_at=None)
+    return there.filter(delivery__is_replacement=False).count()
 
 
 def stop_unsent(order: Order) -> int:
