@@ -24,13 +24,16 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
 from django_q import admin as q2
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from backoffice import money
+from backoffice import money, trail
+from backoffice.list_parts import HelpsWhenEmpty, SavesFilters
+from backoffice.trail_parts import KeepsTrail
 
 # Posted with an action that was pressed on an object's own page; its value is that object's primary key.
 FROM_PAGE = "_from_page"
@@ -180,7 +183,7 @@ class GoThere(HttpResponseRedirect):
     """What an action answers that leads to a page of its own, which keeps who asked for what."""
 
 
-class BaseAdmin(ModelAdmin):  # type: ignore[misc]
+class BaseAdmin(KeepsTrail, SavesFilters, HelpsWhenEmpty, ModelAdmin):  # type: ignore[misc]
     """What every list and every form of ours has in common.
 
     `buttons` names actions that also stand on an object's page; those in `page_only` do not stand in the list's menu.
@@ -351,6 +354,7 @@ class EvidenceAdmin(ReadOnlyMixin, BaseAdmin):
 
 
 class EvidenceInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
+    is_evidence = True
     extra = 0
     can_delete = False
     hide_title = True
@@ -364,15 +368,24 @@ admin.site.unregister([User, Group])
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, BaseAdmin):  # type: ignore[misc, type-arg]
+    empty_help = _("There are no users. Add one, mark it as staff, and give it the group of its work.")
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     search_fields = ("username__startswith", "email__startswith")
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", age("last_login", "last seen"))
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        with trail.watching(User, [id], by=request.user.get_username(), how="password"):
+            return super().user_change_password(request, id, form_url)
+
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, BaseAdmin):  # type: ignore[misc]
+    empty_help = _(
+        "There are no groups. They are made again by “manage.py migrate”; or add one with just the"
+        " permissions of its work."
+    )
     search_fields = ("name__startswith",)
 
 
@@ -385,6 +398,10 @@ admin.site.unregister([Success, Failure, Schedule, OrmQ])
 class QueueAdmin(q2.QueueAdmin, EvidenceAdmin):  # type: ignore[misc]
     """The wake-ups that wait. A wake-up that is lost costs a minute: the sweep sends another."""
 
+    empty_help = _(
+        "Nothing waits for a worker: all wake-ups are taken. If work stands still nevertheless, see whether"
+        " the workers run."
+    )
     list_display = ("func", "args", age("lock", "due"), "task_id")
     list_filter = ()
     ordering = ("lock",)
@@ -398,6 +415,10 @@ class _TaskAdmin(EvidenceAdmin):
 
 @admin.register(Success)
 class SuccessAdmin(q2.TaskAdmin, _TaskAdmin):  # type: ignore[misc]
+    empty_help = _(
+        "No task has ended yet. Workers write each one down here for some hours; if this stays empty, start"
+        " them with “manage.py qcluster”."
+    )
     list_display = ("func", "args", age("stopped", "finished"), "time_taken")
     list_filter = ("func",)
     search_fields = _TaskAdmin.search_fields
@@ -406,6 +427,7 @@ class SuccessAdmin(q2.TaskAdmin, _TaskAdmin):  # type: ignore[misc]
 
 @admin.register(Failure)
 class FailureAdmin(q2.FailAdmin, _TaskAdmin):  # type: ignore[misc]
+    empty_help = _("No task has failed. One that does is shown here with its reason and can be run again.")
     list_display = ("func", "args", age("stopped", "failed"), "short_result")
     list_filter = ("func",)
     search_fields = _TaskAdmin.search_fields
@@ -426,11 +448,12 @@ class FailureAdmin(q2.FailAdmin, _TaskAdmin):  # type: ignore[misc]
 class ScheduleAdmin(q2.ScheduleAdmin, EvidenceAdmin):  # type: ignore[misc]
     """What runs by the clock. Written by `migrate` from settings.SCHEDULES, so a change here would not last."""
 
+    empty_help = _("No schedule is written down. “manage.py migrate” writes them from the settings.")
     list_display = ("name", "func", "minutes", age("next_run"), "get_last_run", "get_success")
     list_display_links = ("name",)
     list_filter = ()
 
 
 # Last, since it stands on what is above; autodiscovery knows only this module.
-from backoffice import alert_admin, run_admin  # noqa: E402, F401
+from backoffice import alert_admin, change_admin, run_admin  # noqa: E402, F401
 from backoffice.second_factor import admin as second_factor_admin  # noqa: E402, F401

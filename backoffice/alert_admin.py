@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
@@ -43,6 +44,12 @@ class OpenFilter(DropdownFilter):  # type: ignore[misc]
 
 @admin.register(Alert)
 class AlertAdmin(EvidenceAdmin):
+    empty_help = _(
+        "No alert is open. One appears by itself when stock runs low, a delivery needs a person, an account"
+        " is in trouble and the like, and settles when its cause is gone. Who is told of it is set up under"
+        " Alert rules."
+    )
+    empty_steps = ((_("Alert rules"), "admin:backoffice_alertrule_changelist", "backoffice.view_alertrule"),)
     list_display = (
         badge("kind", KINDS), "subject", "what", plain("count", "times"), age("first_at", "since"), age("last_at", "last"),
         plain("acknowledged_by", "acknowledged by"), age("settled_at", "settled"),
@@ -78,6 +85,10 @@ class AlertAdmin(EvidenceAdmin):
 
 @admin.register(AlertRule)
 class AlertRuleAdmin(BaseAdmin):
+    empty_help = _(
+        "Nobody is told of alerts yet. Add a rule: which alerts, to which e-mail addresses or webhook, and"
+        " when it is to be quiet."
+    )
     form = AlertRuleForm
     list_display = ("name", "is_enabled", "about", "by", "quiet_from", "quiet_until", "time_zone")
     fieldsets = (
@@ -113,6 +124,10 @@ class AlertRuleAdmin(BaseAdmin):
 
 @admin.register(AlertMessage)
 class AlertMessageAdmin(EvidenceAdmin):
+    empty_help = _(
+        "No message was sent yet. Messages are made when an alert fits a rule; without a rule there are none."
+    )
+    empty_steps = ((_("Alert rules"), "admin:backoffice_alertrule_changelist", "backoffice.view_alertrule"),)
     list_display = (
         "rule", "channel", badge("state", MESSAGE_STATES), age("created_at"), age("sent_at", "sent"), "attempts",
         short("last_error", "problem"),

@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 
 
@@ -9,6 +12,7 @@ class BackofficeConfig(AppConfig):
     def ready(self) -> None:
         from backoffice import checks  # noqa: F401  (registers the system checks)
 
+        user_logged_in.connect(keep_zone, dispatch_uid="backoffice.keep_zone")
         post_migrate.connect(write_schedules, sender=self)
 
 
@@ -17,3 +21,9 @@ def write_schedules(using: str, **kwargs: object) -> None:
 
     if using == "default":
         queue.write_schedules()
+
+
+def keep_zone(request: Any, user: Any, **kwargs: object) -> None:
+    from backoffice import me
+
+    me.keep_zone(request, user)

@@ -79,6 +79,12 @@ def blind_index(text: str) -> bytes:
     return hmac.new(settings.CODE_INDEX_KEY, normal, hashlib.sha256).digest()
 
 
+def keyed_index(text: str, purpose: str) -> bytes:
+    """Return the blind index of a text that is no code; the same text has another one for another purpose."""
+    # No code has a line's end within it, so none has the index of such a text.
+    return blind_index(f"{purpose}\n{text.strip()}")
+
+
 def same(one: str | bytes, other: str | bytes) -> bool:
     """Compare two secrets in constant time."""
     as_bytes = [value.encode() if isinstance(value, str) else value for value in (one, other)]

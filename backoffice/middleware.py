@@ -1,11 +1,14 @@
 """What happens around every page of the admin."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 
 from backoffice import runs
 
@@ -57,3 +60,19 @@ def _is_door(request: HttpRequest) -> bool:
 def _limit(request: HttpRequest) -> int:
     is_staffs = request.path.startswith(reverse("admin:index")) and request.user.is_authenticated
     return settings.LARGEST_UPLOAD if is_staffs else ANONYMOUS_BODY
+
+
+class InZone:
+    """Show every page of the admin in the time zone of whoever is logged in; their login put it into the session."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        name = request.session.get("time_zone", "") if request.path.startswith(reverse("admin:index")) else ""
+        try:
+            zone = ZoneInfo(name) if name else None
+        except (ValueError, OSError):  # it is not known here any more
+            zone = None
+        with timezone.override(zone) if zone else nullcontext():
+            return self.get_response(request)

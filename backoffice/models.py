@@ -10,7 +10,13 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from backoffice import environment
+from backoffice import clock, environment
+from backoffice.comfort import (
+    Change as Change,
+    DefaultFilter as DefaultFilter,
+    Preference as Preference,
+    SavedFilter as SavedFilter,
+)
 from backoffice.crypto import EncryptedField
 from backoffice.second_factor.models import (
     Authenticator as Authenticator,
@@ -61,7 +67,7 @@ class Run(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title}, {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.title}, {clock.said(self.created_at)}"
 
 
 class RunItem(models.Model):
@@ -134,6 +140,9 @@ class Alert(models.Model):
 
 class AlertRule(models.Model):
     """Who is told of which alerts, and how."""
+
+    trail_fields = ("name", "is_enabled", "kinds", "quiet_from", "quiet_until", "time_zone")
+    trail_secrets = ("addresses", "webhook_url", "webhook_secret")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)  # known before anything is sealed
     name = models.CharField(max_length=100, unique=True)
@@ -229,4 +238,4 @@ class AlertMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_channel_display()} of {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.get_channel_display()} of {clock.said(self.created_at)}"

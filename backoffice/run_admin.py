@@ -15,6 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
@@ -109,6 +110,11 @@ def timesince_of(seconds: float) -> str:
 class RunAdmin(EvidenceAdmin):
     """Every run with how far it is; its own page follows it live."""
 
+    empty_help = _(
+        "No bulk action was started yet. Choose rows in a list, such as Offers, and an action; after its"
+        " preview it runs in the background and is shown here."
+    )
+    empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
     list_display = ("title", "by", "progress", age("created_at", "started"), age("ended_at", "ended"))
     list_select_related = ("by",)
     ordering = ("-created_at",)
@@ -227,6 +233,8 @@ def _figures(run: Run) -> dict[str, Any]:
 class RunItemAdmin(EvidenceAdmin):
     """The rows of one run; reached from the run's page."""
 
+    empty_help = _("No row was worked on yet. Every row of a bulk action gets its result here.")
+    empty_steps = ((_("Runs"), "admin:backoffice_run_changelist", "backoffice.view_run"),)
     list_display = ("target", badge("state", ITEM_STATES), "text")
     list_filter = (("state", ChoicesDropdownFilter), "run")
     ordering = ("pk",)

@@ -20,7 +20,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from backoffice import queue
+from backoffice import queue, trail
 from backoffice.models import Run, RunItem
 
 log = logging.getLogger(__name__)
@@ -219,7 +219,7 @@ def _applied(run: Run, kind: Kind, keys: Sequence[Key]) -> dict[Key, Outcome]:
     by = run.by.get_username()
     outcomes = dict.fromkeys(keys, failed("It is gone."))
     try:
-        with transaction.atomic():
+        with transaction.atomic(), trail.watching(kind.model, keys, by=by, how=run.title):
             return outcomes | dict(kind.apply(_rows(kind, keys), run.said, by))
     except Exception:
         if len(keys) > 1:

@@ -118,6 +118,7 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "backoffice.second_factor.gate.Gate",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "backoffice.middleware.InZone",
     "backoffice.middleware.TellOfRuns",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -152,8 +153,12 @@ AUTH_PASSWORD_VALIDATORS = [
 # What stands higher than its user is named here, so that no import runs upwards.
 MARKETPLACES_SHOP = "orders.shop.OurShop"
 METRICS_SOURCES = ["marketplaces.metrics.families", "inventory.metrics.families", "orders.metrics.families"]
+SEARCHES = ["orders.searching.KINDS", "inventory.searching.KINDS", "marketplaces.searching.KINDS"]
 # Sealed columns that are no EncryptedField.
 SEALED_COLUMNS = ["inventory.codes.SEALED"]
+
+# Say whether a text is a secret that we hold: it is not to be kept where people may type it in passing.
+SECRET_LOOKUPS = ["inventory.codes.is_known"]
 
 # Import and export are permissions of their own; a file waits for its confirmation where every process finds it.
 IMPORT_EXPORT_IMPORT_PERMISSION_CODE = "import"
@@ -301,6 +306,7 @@ WORKERS_PULSE = env.str("WORKERS_PULSE", default="")
 # --- the rest ------------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 USE_I18N = True

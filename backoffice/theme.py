@@ -26,7 +26,11 @@ def _page(title: str, icon: str, model: str, **more: str) -> dict[str, Any]:
     }
 
 
-NAVIGATION = [
+def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: bool(request.user.has_perm(permission))
+
+
+NAVIGATION: list[dict[str, Any]] = [
     {
         "title": "Sales",
         "separator": True,
@@ -39,6 +43,12 @@ NAVIGATION = [
             _page("Remedies", "healing", "orders.remedy"),
             _page("Purchase orders", "request_quote", "orders.purchaseorder"),
             _page("Timeline", "timeline", "orders.orderevent"),
+            {
+                "title": "Reports",
+                "icon": "monitoring",
+                "link": reverse_lazy("reports:index"),
+                "permission": _may("orders.view_reports"),
+            },
         ],
     },
     {
@@ -55,6 +65,7 @@ NAVIGATION = [
             _page("Codes", "key", "inventory.code"),
             _page("Uploaded codes", "cloud_upload", "inventory.upload"),
             _page("Purchases", "shopping_cart", "inventory.purchase"),
+            _page("Imports of codes", "upload_file", "inventory.codeimport"),
             _page("Batches", "package_2", "inventory.batch"),
             _page("Movements", "swap_vert", "inventory.movement"),
             _page("Suppliers", "factory", "inventory.supplier"),
@@ -100,6 +111,7 @@ NAVIGATION = [
             _page("Alert rules", "rule", "backoffice.alertrule"),
             _page("Alert messages", "outgoing_mail", "backoffice.alertmessage"),
             _page("Runs", "playlist_play", "backoffice.run"),
+            _page("Changes", "manage_history", "backoffice.change"),
             _page("Queue", "stacks", "django_q.ormq"),
             _page("Failed tasks", "error", "django_q.failure"),
             _page("Finished tasks", "task_alt", "django_q.success"),
@@ -114,10 +126,36 @@ NAVIGATION = [
 
 
 def _account_links(request: HttpRequest) -> list[dict[str, Any]]:
-    links = [{"title": "Change password", "link": reverse_lazy("admin:password_change")}]
+    links = [
+        {"title": "Your settings", "link": reverse_lazy("me:settings")},
+        {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+    ]
     if settings.TWO_FACTOR != "off":
         links.append({"title": "Two-factor sign-in", "link": reverse_lazy("second_factor")})
     return links
+
+
+# The letter after “g”, and the list that it leads to.
+GO = {
+    "o": "orders.order", "d": "orders.delivery", "s": "orders.shipment", "p": "inventory.product", "f": "inventory.offer",
+    "c": "inventory.code", "b": "inventory.batch", "a": "marketplaces.account", "e": "marketplaces.webhookevent",
+    "l": "backoffice.alert", "u": "backoffice.run",
+}  # fmt: skip
+
+
+def shortcuts() -> list[tuple[str, str, Any, Callable[[HttpRequest], bool]]]:
+    """Letter, title, address and permission of what “g” and a letter lead to."""
+    pages = {name: _page("", "", name) for name in GO.values()}
+    titles = {item["link"]: item["title"] for group in NAVIGATION for item in group["items"]}
+    lists = [
+        (letter, titles[pages[name]["link"]], pages[name]["link"], pages[name]["permission"])
+        for letter, name in GO.items()
+    ]
+    return [
+        ("h", "Front page", reverse_lazy("admin:index"), lambda request: True),
+        *lists,
+        ("r", "Reports", reverse_lazy("reports:index"), _may("orders.view_reports")),
+    ]
 
 
 UNFOLD: dict[str, Any] = {
@@ -127,7 +165,10 @@ UNFOLD: dict[str, Any] = {
     "SITE_SYMBOL": "storefront",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("backoffice/icon.svg")}],
     "SITE_URL": None,
-    "SCRIPTS": [lambda request: static("backoffice/names.js")],
+    "SCRIPTS": [
+        lambda request: static("backoffice/names.js"),
+        lambda request: static("backoffice/comfort.js"),
+    ],
     "STYLES": [lambda request: static("backoffice/contrast.css")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -10,8 +10,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from backoffice import money
@@ -30,6 +33,7 @@ from inventory import (
     catalogue_admin,  # noqa: F401  (registers its pages)
     codes,
     feed_admin,  # noqa: F401  (registers its pages)
+    import_admin,  # noqa: F401  (registers its pages)
     offer_admin,  # noqa: F401  (registers its pages)
     price_admin,  # noqa: F401  (registers its pages)
     product_admin,  # noqa: F401  (registers its pages)
@@ -102,6 +106,16 @@ class SellingAccountAdmin(Pausable, AccountAdmin):
         text = f"{count:,} difference{'' if count == 1 else 's'} between what we want or know and what it shows"
         return [(text, f"{reverse('admin:inventory_difference_changelist')}?account__id__exact={account.pk}")]
 
+    def get_read(self, account: Account) -> list[tuple[str, bool]]:
+        seen = Offer.objects.filter(account=account).exclude(seen_at=None).order_by("-seen_at")
+        last = seen.values_list("seen_at", flat=True).first()
+        words = (
+            f"Offers: last read {date_format(localtime(last), 'DATETIME_FORMAT')}."
+            if last
+            else "No offer was read yet."
+        )
+        return [*super().get_read(account), (words, last is not None)]
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         sets = super().get_fieldsets(request, obj)
         return [*sets, ("Sale", {"fields": ("sale",)})] if obj else sets
@@ -123,6 +137,11 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
     The search is a POST of its own: a code that somebody types must not end up in an address, a log or a history.
     """
 
+    empty_help = _(
+        "No code yet. “manage.py import_codes FILE --sku SKU” reads a file of them; each is sealed at once"
+        " and shown to nobody without a reason."
+    )
+    empty_steps = ((_("Products"), "admin:inventory_product_changelist", "inventory.view_product"),)
     list_display = (
         "__str__", "product", badge("state", CODE_STATES), "kind", "batch", "cost_basis", "expires_at", "serial",
     )  # fmt: skip
@@ -230,7 +249,11 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
 
 @admin.register(CodeReveal)
 class CodeRevealAdmin(EvidenceAdmin):
-    list_display = ("code", "user", "reason", "at")
+    """Who saw which code, when and why; for auditors."""
+
+    empty_help = _("Nobody has looked at a code. Whoever does has to give a reason, and is written down here.")
+    list_display = ("at", "user", "reason", "code_page")
+    list_filter = (("at", RangeDateTimeFilter),)
     list_select_related = ("code",)
     search_fields = ("user__startswith",)
     search_help_text = "Beginning of the user's name"
@@ -239,3 +262,7 @@ class CodeRevealAdmin(EvidenceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("code__sealed", "code__index")
+
+    @display(description="code")
+    def code_page(self, reveal: CodeReveal) -> str:
+        return link("admin:inventory_code_change", str(reveal.code), reveal.code_id)

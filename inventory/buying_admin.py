@@ -13,35 +13,26 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
 from backoffice import money
 from backoffice.admin import OUTGOING, EvidenceAdmin, age, answer, badge, link, price, short
 from backoffice.run_admin import BulkRuns
-from inventory import purchasing
+from inventory import finding, purchasing
+from inventory.finding import Found
 from inventory.forms import BuyForm
 from inventory.models import Offer, Product, Purchase
 from inventory.purchasing import CannotBuy
 from inventory.stock_runs import GiveUpPurchases, ProcessPurchases, facts_of_giving_up
-from marketplaces import accounts
-from marketplaces.models import Account, CatalogueProduct
-from marketplaces.types import RemoteProduct, Urgency
+from marketplaces.models import Account
+from marketplaces.types import RemoteProduct
 
 STAGES = {
     "wanted": "info", "created": "info", "paying": "warning", "paid": "info", "complete": "info", "key_read": "info",
     "stored": "success", "unfunded": "danger", "expired": "warning", "key_lost": "danger", "given_up": "",
 }  # fmt: skip
-MIRRORED = 20  # products of the mirrored catalogue that a name finds
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a search brought; `problem` says why it brought nothing."""
-
-    products: Sequence[RemoteProduct] = ()
-    problem: str = ""
-    is_mirrored: bool = False
 
 
 @dataclass
@@ -71,43 +62,6 @@ def _wish(request: HttpRequest) -> Wish:
 
 
 # --- what the marketplace says -------------------------------------------------------------------------------------
-
-
-def _search(account: Account, wish: Wish) -> Found:
-    """Search what can be bought; where the marketplace can't search by that text, its mirrored catalogue stands in."""
-    service = account.service()
-    if not service.supports("search_products"):
-        return Found(problem=f"{service.label} can't be searched. Give the product's id.")
-    try:
-        service.plan(1, Urgency.PRICE)
-        return Found(service.search_products(wish.text, page=wish.page))
-    except Exception as error:
-        mirrored = _mirrored(account, wish.text)
-        return Found(mirrored, "" if mirrored else accounts.problem_of(account, error), is_mirrored=bool(mirrored))
-
-
-def _mirrored(account: Account, text: str) -> list[RemoteProduct]:
-    known = CatalogueProduct.objects.filter(marketplace=account.marketplace, name__icontains=text)
-    return [
-        RemoteProduct(
-            row.external_id,
-            row.name,
-            region=row.region,
-            price=row.price,
-            currency=row.currency,
-            available=row.available,
-        )
-        for row in (known.order_by("name")[:MIRRORED] if text else ())
-    ]
-
-
-def _look_up(account: Account, product_id: str) -> tuple[RemoteProduct | None, str]:
-    service = account.service()
-    try:
-        service.plan(1, Urgency.PRICE)
-        return service.get_product(product_id), ""
-    except Exception as error:
-        return None, accounts.problem_of(account, error)
 
 
 def _table(wish: Wish, products: Sequence[RemoteProduct]) -> dict[str, Any]:
@@ -141,6 +95,10 @@ def _usual_product(account: Account, product_id: str) -> Product | None:
 class PurchaseAdmin(BulkRuns, EvidenceAdmin):
     """Bought codes by their numbers, and where each purchase stands. No page shows a key."""
 
+    empty_help = _(
+        "Nothing was bought yet. Where a marketplace sells to sellers, “Buy codes” above finds a product and"
+        " buys codes into stock."
+    )
     list_display = (
         "__str__", "account", "product", badge("stage", STAGES), badge("state", OUTGOING, "work"), price("price"),
         price("max_price", "ceiling"), short("last_error", "problem", 40), age("created_at", "ordered"),
@@ -235,10 +193,10 @@ class PurchaseAdmin(BulkRuns, EvidenceAdmin):
             choices = [(str(account), wish.address(account=account.pk)) for account in wish.accounts]
             return self._page(request, "choose.html", wish, "Buy codes", choices=choices)
         if not wish.product_id:
-            found = _search(wish.account, wish)
+            found = finding.to_buy(wish.account, wish.text, wish.page)
             facts = {"found": found, "table": _table(wish, found.products), "next": wish.address(page=wish.page + 1)}
             return self._page(request, "search.html", wish, f"Buy codes through {wish.account}", **facts)
-        remote, problem = _look_up(wish.account, wish.product_id)
+        remote, problem = finding.look_up(wish.account, wish.product_id)
         if remote is None:
             back = wish.address(product="")
             return self._page(request, "search.html", wish, "Buy codes", found=Found(problem=problem), back=back)

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
@@ -19,32 +19,21 @@ admin.site.unregister(CatalogueProduct)
 
 @admin.register(CatalogueProduct)
 class SellableProductAdmin(CatalogueProductAdmin):
-    """From here an offer is started, its form filled in with what the marketplace says of the product."""
+    """From here an offer is started, with what the marketplace says of the product."""
 
     list_display: Sequence[Any] = (*CatalogueProductAdmin.list_display, "start")
     fields: Sequence[Any] = (*CatalogueProductAdmin.fields, "start", "offers_of_it")
     readonly_fields: Sequence[Any] = ("start", "offers_of_it")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        mine = Account.objects.filter(is_enabled=True, marketplace=OuterRef("marketplace")).order_by()
-        count = mine.values("marketplace").annotate(n=Count("pk")).values("n")
-        return (
-            super().get_queryset(request).annotate(accounts=Subquery(count), an_account=Subquery(mine.values("pk")[:1]))
-        )
+        mine = Account.objects.filter(is_enabled=True, marketplace=OuterRef("marketplace"))
+        return super().get_queryset(request).annotate(has_account=Exists(mine))
 
     @display(description="offer it")
     def start(self, product: Any) -> str:
-        if not product.accounts:
+        if not product.has_account:
             return "needs an account there"
-        filled_in = {
-            "external_product_id": product.external_id,
-            "title": product.name,
-            "price": "" if product.price is None else f"{product.price.normalize():f}",
-            "currency": product.currency,
-            "account": product.an_account if product.accounts == 1 else "",
-        }
-        query = urlencode({name: value for name, value in filled_in.items() if value})
-        return link("admin:inventory_offer_add", "Start an offer", query=query)
+        return link("admin:inventory_offer_new", "Start an offer", query=f"catalogue={product.pk}")
 
     @display(description="our offers of it")
     def offers_of_it(self, product: CatalogueProduct) -> str:

@@ -20,6 +20,7 @@ LONGEST_SERIAL = 200
 COLUMNS = ("code", "serial", "expires", "cost")
 DELIMITERS = (",", ";", "\t")
 UTF8_BOM = b"\xef\xbb\xbf"
+ZIP = b"PK\x03\x04"
 UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 # Control, format and separator characters: nobody can see or type them, so they came in by mistake.
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
@@ -113,6 +114,8 @@ def _header(line: bytes, *, is_csv: bool) -> tuple[list[str], str]:
     """Return the columns and the delimiter that the first line declares; no columns when it is a code already."""
     if line.startswith(UTF16_BOMS):
         raise UnusableFile("The file is UTF-16. Save it as UTF-8 and import it again.")
+    if line.startswith(ZIP):
+        raise UnusableFile("The file is a spreadsheet or an archive. Save it as CSV or as text, and import that.")
     text = line.decode(errors="replace")
     for delimiter in DELIMITERS:
         names = [name.strip().strip('"').lower() for name in text.split(delimiter)]

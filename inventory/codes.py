@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -174,7 +175,17 @@ def _open(code: Code) -> str:
 
 def find(text: str) -> Code | None:
     """Find a code by its exact text, whatever the case of its letters, without decrypting any."""
-    return Code.objects.filter(index=crypto.blind_index(text)).first()
+    return Code.objects.filter(is_exactly(text)).first()
+
+
+def is_exactly(text: str) -> Q:
+    """The rows whose code is this text, by the index that says nothing of it."""
+    return Q(index=crypto.blind_index(text))
+
+
+def is_known(text: str) -> bool:
+    """Say whether a text is a code that we hold, or ever held."""
+    return Code.objects.filter(index=crypto.blind_index(text)).exists()
 
 
 __all__ = [
@@ -186,6 +197,8 @@ __all__ = [
     "contents",
     "find",
     "import_codes",
+    "is_exactly",
+    "is_known",
     "is_reason",
     "mask",
     "plaintexts",

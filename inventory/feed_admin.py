@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -24,6 +25,11 @@ STATUSES = {
 class FeedAdmin(EvidenceAdmin):
     """How far a feed is; its offers, each with its own state, are one click away."""
 
+    empty_help = _(
+        "No feed was sent yet. Where a marketplace takes many new offers at once, pushing them makes a feed,"
+        " and it is followed here."
+    )
+    empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
     list_display = (
         "name", "account", badge("status", STATUSES), "size", "there", badge("state", OUTGOING, "work"),
         short("last_error", "problem", 60), "by", age("created_at", "asked"),

@@ -3,7 +3,7 @@
 A code is known again by its blind index, so the same import run again adds only what is missing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -84,7 +84,7 @@ class Chunk:
         self.characters += len(entry.text)
         first = self.codes.setdefault(crypto.blind_index(entry.text), entry)
         if first is not entry:
-            self.doubled.append(_duplicate(entry, f"the same code stands in line {first.number}"))
+            self.doubled.append(same_as(entry, first.number))
 
 
 @dataclass
@@ -100,7 +100,7 @@ class Importer:
         with transaction.atomic():
             batch, is_new = (self.batch, False) if self.batch else self._find_or_make_batch()
             known = _insert(batch, self.terms, chunk.codes)
-            doubled = [*chunk.doubled, *_explain(chunk.codes, known)]
+            doubled = [*chunk.doubled, *explain(chunk.codes, known)]
             imported = len(chunk.codes) - len(known)
             tally = self.tally.plus(imported, len(doubled), len(chunk.refused))
             keep = bool(imported) or not is_new
@@ -258,22 +258,31 @@ def _insert_one_by_one(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeL
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, rows)
     fresh = set(Code.objects.filter(pk__gte=first).values_list("pk", flat=True))
-    known = [index for index, pk in numbered.items() if pk not in fresh]
+    return batches_of([index for index, pk in numbered.items() if pk not in fresh])
+
+
+def batches_of(indexes: Sequence[bytes]) -> dict[bytes, int]:
+    """Say of codes, by their blind index, in which batch they are; those that are not there are missing."""
     return {
         bytes(index): batch_id
-        for start in range(0, len(known), LOOKED_UP)
-        for index, batch_id in Code.objects.filter(index__in=known[start : start + LOOKED_UP]).values_list(
+        for start in range(0, len(indexes), LOOKED_UP)
+        for index, batch_id in Code.objects.filter(index__in=indexes[start : start + LOOKED_UP]).values_list(
             "index", "batch_id"
         )
     }
 
 
-def _explain(codes: dict[bytes, CodeLine], known: dict[bytes, int]) -> Iterator[Refusal]:
+def explain(codes: dict[bytes, CodeLine], known: dict[bytes, int]) -> Iterator[Refusal]:
     """Say of codes that were there before where they are."""
     batches = Batch.objects.select_related("product").in_bulk(set(known.values()))
     reasons = {pk: f'imported before: {batch.product}, batch "{batch}"' for pk, batch in batches.items()}
     for index, batch_id in known.items():
         yield _duplicate(codes[index], reasons[batch_id])
+
+
+def same_as(line: CodeLine, first: int) -> Refusal:
+    """Say that a code stands in a line before."""
+    return _duplicate(line, f"the same code stands in line {first}")
 
 
 def _duplicate(line: CodeLine, reason: str) -> Refusal:

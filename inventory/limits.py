@@ -96,6 +96,7 @@ class Book:
         self._products = Shelf(_products_of, products)
         self._bases = Shelf(lambda pks: costs.bases(self._products[pk] for pk in pks), products)
         self._categories = Shelf(_categories_of, {offer.external_product_id for offer in known})
+        self._products.update({one.pk: one for one in map(_read_already, known) if one is not None})
 
     def limits(self, offer: Offer) -> Limits:
         """Say between what the offer's price has to be."""
@@ -181,6 +182,10 @@ def _fees_of(accounts: set[UUID]) -> dict[UUID, dict[str, Fee]]:
 def _margins_of(accounts: set[UUID]) -> dict[UUID, Decimal | None]:
     rows = AccountTerms.objects.filter(account__in=accounts).values_list("account_id", "min_margin")
     return dict.fromkeys(accounts) | dict(rows)
+
+
+def _read_already(offer: Offer) -> Product | None:
+    return offer.product if Offer.product.is_cached(offer) else None
 
 
 def _products_of(pks: set[int]) -> dict[int, Product]:

@@ -8,44 +8,56 @@ from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from backoffice import money
+from backoffice import clock, money
 from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, price, short
-from inventory import pricing, publishing
+from inventory import pricing, publishing, shelves
+from inventory.draft_admin import OfferWizard
 from inventory.limits import Book
 from inventory.models import CompetitorWatch, Difference, Offer, PriceChange, Upload
 from inventory.offer_files import OfferFiles
-from inventory.offer_forms import OfferForm
+from inventory.offer_filters import OutOfStepFilter
+from inventory.offer_forms import OfferForm, OfferRowForm, OfferRows
 from inventory.offer_pages import NEEDS, OfferThere
 from inventory.offer_runs import KINDS
 from inventory.offer_there_runs import KINDS as THERE_KINDS
 from inventory.pause_admin import Pausable
 from inventory.pricing import NewPrice
+from inventory.shelves import Place
 from inventory.upload_admin import OfferUploads
 from inventory.upload_runs import OFFER_KINDS as UPLOAD_KINDS
 
 HISTORY = 10
+WIDE_ENOUGH = '<span style="display: inline-block; min-width: 11rem">{}</span>'  # beside so many short columns
 GOES_WITH_IT = (PriceChange, CompetitorWatch)
 PRICE = frozenset({"price", "currency"})
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
 
 class PricedList(ChangeList):
-    """The list's rows share one look at fees, costs and rates, whatever their number."""
+    """The list's rows share one look at fees, costs, rates, rules and stock, whatever their number."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = list(self.result_list)
-        book = Book(rows)
+        book, known = Book(rows), shelves.read([Place.of(offer) for offer in rows])
         for offer in rows:
-            offer.book = book
+            offer.book, offer.shelves = book, known
 
 
 def _earning(offer: Any) -> pricing.Earning:
     return pricing.earning(offer, offer.price, getattr(offer, "book", None))
+
+
+def _reason(request: HttpRequest) -> str:
+    """Where a person changed a price."""
+    match = request.resolver_match
+    is_list = match is not None and match.url_name == "inventory_offer_changelist"
+    return "Changed in the list of offers" if is_list else "Changed on the offer’s page"
 
 
 def _is_alone(offer: Any) -> bool:
@@ -54,17 +66,28 @@ def _is_alone(offer: Any) -> bool:
 
 
 @admin.register(Offer)
-class OfferAdmin(OfferFiles, Pausable, OfferUploads, OfferThere):
+class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
     """What we want an offer to say, what we last sent, and what was last seen there, side by side."""
 
-    list_display = (
-        "name", "account", "product", price("price"), "earns", "margin", "wanted", plain("pushed_quantity", "pushed"),
-        plain("seen_quantity", "seen"), "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
+    empty_help = _(
+        "No offer yet. Make one step by step, find what you sell in a marketplace's catalogue and press “Start an"
+        " offer”, or import a file of offers."
+    )
+    empty_steps = (
+        (_("Make an offer"), "admin:inventory_offer_new", "inventory.add_offer"),
+        (_("Catalogue"), "admin:marketplaces_catalogueproduct_changelist", "marketplaces.view_catalogueproduct"),
+    )
+    list_display: Sequence[Any] = (
+        "name", "account", "product", "price", plain("currency", "in"), "earns", "margin", "stock", "quantity", "wanted",
+        plain("pushed_quantity", "pushed"), plain("seen_quantity", "seen"),
+        "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
         "is_active", "differs", short("last_error", "problem", 40),
     )  # fmt: skip
+    list_editable = ("price", "quantity")
     list_filter = (
-        ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter), ("seen_status", ChoicesDropdownFilter),
-        ("product", AutocompleteSelectFilter), "is_active", ("feed", RelatedDropdownFilter),
+        OutOfStepFilter, ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter),
+        ("seen_status", ChoicesDropdownFilter), ("product", AutocompleteSelectFilter), "is_active",
+        ("feed", AutocompleteSelectFilter),
     )  # fmt: skip
     list_select_related = ("account", "product")
     search_fields = ("external_id__startswith", "external_product_id__startswith", "product__sku__startswith")
@@ -134,7 +157,7 @@ class OfferAdmin(OfferFiles, Pausable, OfferUploads, OfferThere):
 
     @display(description="offer", ordering="external_id")
     def name(self, offer: Offer) -> str:
-        return offer.title or str(offer)
+        return format_html(WIDE_ENOUGH, offer.title or str(offer))
 
     @display(description="in their word")
     def seen_word(self, offer: Offer) -> str:
@@ -167,7 +190,7 @@ class OfferAdmin(OfferFiles, Pausable, OfferUploads, OfferThere):
     def price_history(self, offer: Offer) -> str:
         changes = PriceChange.objects.filter(offer=offer.pk, is_dry_run=False).order_by("-at", "-pk")[:HISTORY]
         lines = [
-            f"{change.at:%Y-%m-%d %H:%M}  {change.words}  {change.reason}{f', by {change.by}' if change.by else ''}"
+            f"{clock.said(change.at)}  {change.words}  {change.reason}{f', by {change.by}' if change.by else ''}"
             for change in changes
         ]
         query = f"offer__id__exact={offer.pk}"
@@ -178,9 +201,29 @@ class OfferAdmin(OfferFiles, Pausable, OfferUploads, OfferThere):
     def buyer_sees(self, offer: Offer) -> str:
         return money.display(offer.buyer_pays, offer.currency) if offer.simulated_price == offer.price else ""
 
-    @display(description="wanted", ordering="quantity")
-    def wanted(self, offer: Offer) -> str:
-        return "follow stock" if offer.quantity is None else str(offer.quantity)
+    @display(description="stock")
+    def stock(self, offer: Any) -> int | None:
+        """Units of its product that can be sold, before rules and limits."""
+        return None if offer.product_id is None else offer.shelves.units.get(offer.product_id, 0)
+
+    @display(description="wanted")
+    def wanted(self, offer: Any) -> int:
+        """Units that it should show now, as rules, pauses and its own limit say."""
+        return publishing.wanted_quantity(offer, offer.shelves)
+
+    # --- changes in the list -------------------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        """Who may change nothing sees amounts as they are paid."""
+        if self.has_change_permission(request):
+            return self.list_display
+        return [price(name) if name == "price" else name for name in self.list_display]
+
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_form(request, **{"form": OfferRowForm, **kwargs})
+
+    def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> Any:
+        return super().get_changelist_formset(request, **{"formset": OfferRows, **kwargs})
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save what was changed; the price goes its own way, which keeps its history."""
@@ -191,7 +234,7 @@ class OfferAdmin(OfferFiles, Pausable, OfferUploads, OfferThere):
         super().save_model(request, obj, form, change)
         form.changed_data = asked
         if not change or set(asked) & PRICE:
-            pricing.set_price({obj.pk: new}, reason="Changed on the offer’s page", by=request.user.get_username())
+            pricing.set_price({obj.pk: new}, reason=_reason(request), by=request.user.get_username())
             obj.price, obj.currency = new.amount, new.currency
         if form.changed_data and obj.product_id:
             publishing.request(Offer.objects.filter(pk=obj.pk))

@@ -9,10 +9,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from backoffice import clock
 from backoffice.admin import BaseAdmin, EvidenceAdmin, age, answer, badge, short
 from backoffice.run_admin import BulkRuns
 from inventory import pauses
@@ -38,7 +40,7 @@ class Pausable(BulkRuns):
     def sale(self, row: Any) -> str:
         """Whether it is for sale, and if not who paused it and why."""
         pause = Pause.objects.filter(scope=pauses.target(row).scope, ended_at=None).first()
-        return f"Paused {pause.at:%Y-%m-%d %H:%M} by {pause.by}: {pause.reason}" if pause else "Not paused."
+        return f"Paused {clock.said(pause.at)} by {pause.by}: {pause.reason}" if pause else "Not paused."
 
     @admin.action(description="Pause sales", permissions=["pause"])
     def pause_sales(self, request: HttpRequest, queryset: "QuerySet[Any]") -> HttpResponse | None:
@@ -80,6 +82,11 @@ class WidePauseForm(ReasonForm):
 class PauseAdmin(BulkRuns, EvidenceAdmin):
     """What is not for sale because somebody said so, and what was."""
 
+    empty_help = _(
+        "Nothing is paused and nothing was. A product, an offer or an account is paused on its own page; a"
+        " marketplace or everything with the button above."
+    )
+    empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
     list_display = (
         "named", badge("level", LEVELS), "by", short("reason"), age("at", "since"), "ended_by", age("ended_at", "until"),
     )  # fmt: skip
@@ -148,6 +155,10 @@ class PauseAdmin(BulkRuns, EvidenceAdmin):
 class QuantityRuleAdmin(BaseAdmin):
     """Rules for the number that offers show; an offer's own wins over its product's, and that over its account's."""
 
+    empty_help = _(
+        "No rule yet: offers show all that can be sold. Add a rule to keep units back, to show a share, or at"
+        " most so many."
+    )
     list_display = ("__str__", "buffer", "share", "cap", "stop_below", "fixed")
     list_filter = (("account", RelatedDropdownFilter),)
     list_select_related = ("offer__product", "product", "account")

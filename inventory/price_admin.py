@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
@@ -19,20 +20,6 @@ from inventory.rules import offers_of
 from inventory.stock_runs import LookAtPrices
 from marketplaces import outgoing
 from marketplaces.models import Account
-
-
-class HelpsWhenEmpty(BaseAdmin):
-    """A list that says what it is for as long as it has no rows."""
-
-    empty_help = ""
-    list_before_template = "admin/inventory/empty.html"
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        is_empty = not self.model._default_manager.exists()
-        return super().changelist_view(
-            request, {**(extra_context or {}), "empty_help": self.empty_help if is_empty else ""}
-        )
-
 
 # --- fees and margins, on the account's page ---------------------------------------------------------------------
 
@@ -68,14 +55,14 @@ class AccountTermsInline(ShowsWhatItShowed, StackedInline):
 
 
 @admin.register(Fee)
-class FeeAdmin(HelpsWhenEmpty, BaseAdmin):
+class FeeAdmin(BaseAdmin):
     list_display = ("account", "for_category", "percent", price("fixed", "per unit"))
     list_filter = (("account", RelatedDropdownFilter),)
     list_select_related = ("account",)
     search_fields = ("category__startswith",)
     autocomplete_fields = ("account",)
     fields = ("account", "category", "percent", ("fixed", "currency"))
-    empty_help = (
+    empty_help = _(
         "No fee is entered yet. What a marketplace keeps of each sale, as a part of the price and an amount per unit, decides"
         " what you get and how low a price may be. Enter them here or on the account's page; where the marketplace simulates"
         " a price itself, its own answer is shown."
@@ -90,7 +77,7 @@ class FeeAdmin(HelpsWhenEmpty, BaseAdmin):
 
 
 @admin.register(PriceRule)
-class PriceRuleAdmin(HelpsWhenEmpty, BaseAdmin):
+class PriceRuleAdmin(BaseAdmin):
     list_display = ("name", "is_enabled", "is_dry_run", "what_for", "sets", "floor", "ceiling")
     list_filter = ("is_enabled", "is_dry_run", ("kind", ChoicesDropdownFilter))
     list_select_related = ("account", "product", "offer__product")
@@ -103,7 +90,7 @@ class PriceRuleAdmin(HelpsWhenEmpty, BaseAdmin):
         ("Price", {"fields": ("kind", ("value", "currency"), "step_kind", ("floor", "ceiling"))}),
         ("Calm", {"fields": ("dead_band", "changes_an_hour")}),
     )
-    empty_help = (
+    empty_help = _(
         "No price rule yet. A rule sets prices every five minutes: to a fixed amount, to a margin over cost, or just below"
         " the cheapest other seller where the marketplace tells what others ask. It never goes below an offer's floor. Begin"
         " with a dry run: the price history then shows what it would do."
@@ -141,7 +128,7 @@ class PriceRuleAdmin(HelpsWhenEmpty, BaseAdmin):
 
 
 @admin.register(CompetitorWatch)
-class CompetitorWatchAdmin(HelpsWhenEmpty, BulkRuns, EvidenceAdmin):
+class CompetitorWatchAdmin(BulkRuns, EvidenceAdmin):
     """What others ask for what we sell, as last read."""
 
     list_display = (
@@ -161,7 +148,7 @@ class CompetitorWatchAdmin(HelpsWhenEmpty, BulkRuns, EvidenceAdmin):
     buttons: Sequence[str] = ("look_again",)
     page_only: Sequence[str] = ("look_again",)
     run_kinds = (LookAtPrices,)
-    empty_help = (
+    empty_help = _(
         "No competitor's price was read yet. They are read every five minutes for the offers of an enabled price rule that"
         " follows the cheapest competitor, where the marketplace tells what others ask."
     )
@@ -176,7 +163,7 @@ class CompetitorWatchAdmin(HelpsWhenEmpty, BulkRuns, EvidenceAdmin):
 
 
 @admin.register(PriceChange)
-class PriceChangeAdmin(HelpsWhenEmpty, EvidenceAdmin):
+class PriceChangeAdmin(EvidenceAdmin):
     """Every change of every price, and why; a dry run's say what would have been."""
 
     list_display = (
@@ -199,7 +186,7 @@ class PriceChangeAdmin(HelpsWhenEmpty, EvidenceAdmin):
     ordering = ("-at", "-pk")
     fields = ("offer", "before_and_after", "reason", "rule", "is_dry_run", "by", "at")
     readonly_fields = ("before_and_after",)
-    empty_help = (
+    empty_help = _(
         "No price was changed yet. Whatever changes one, a person, a file, a run or a rule, is written down here."
     )
 

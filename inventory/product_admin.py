@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -57,6 +58,10 @@ class LowFilter(DropdownFilter):
 
 @admin.register(Product)
 class ProductAdmin(Pausable):
+    empty_help = _(
+        "No product yet. Add one under your own SKU, then import its codes with “manage.py import_codes” or"
+        " receive units on its page, and make offers of it."
+    )
     list_display = (
         "sku", "name", badge("kind", {"counted": "info"}), "available", "lasts", "is_low", age("created_at"),
     )  # fmt: skip
@@ -64,7 +69,7 @@ class ProductAdmin(Pausable):
     list_select_related = ("cover",)
     search_fields = ("sku__startswith", "name__startswith")
     search_help_text = "Beginning of the SKU or the name"
-    readonly_fields = ("units", "movements", "sale", "cover_words")
+    readonly_fields = ("units", "movements", "imports", "sale", "cover_words", "offer_it")
     inlines = (OfferInline,)
     actions: Sequence[str] = ("receive", "correct", "pause_sales", "resume_sales")
     buttons: Sequence[str] = ("receive", "correct")
@@ -73,7 +78,10 @@ class ProductAdmin(Pausable):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
         shown = ("sku", "name", "kind", "min_margin", ("low_at", "low_days"))
-        return (*shown, "sale", "units", "cover_words", *(("movements",) if obj.is_counted else ())) if obj else shown
+        if obj is None:
+            return shown
+        offer_it = ("offer_it",) if request.user.has_perm("inventory.add_offer") else ()
+        return (*shown, "sale", "units", "cover_words", *offer_it, "movements" if obj.is_counted else "imports")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
         return self.inlines if obj else ()
@@ -112,10 +120,18 @@ class ProductAdmin(Pausable):
         by_state = ", ".join(f"{units} {Code.State(state).label}" for state, units in found.items())
         return f"{stock.sellable(product.pk)} can be sold now. In all: {by_state or 'none'}."
 
+    @display(description="sell it")
+    def offer_it(self, product: Product) -> str:
+        return link("admin:inventory_offer_new", "Make an offer of it", query=f"product={product.pk}")
+
     @display(description="movements")
     def movements(self, product: Product) -> str:
         query = f"product__id__exact={product.pk}"
         return link("admin:inventory_movement_changelist", "Movements of this product", query=query)
+
+    @display(description="codes")
+    def imports(self, product: Product) -> str:
+        return link("admin:inventory_codeimport_add", "Import codes of this product", query=f"product={product.pk}")
 
     @admin.action(description="Receive units", permissions=["move"])
     def receive(self, request: HttpRequest, queryset: "QuerySet[Product]") -> HttpResponse | None:
@@ -160,6 +176,10 @@ class ProductAdmin(Pausable):
 
 @admin.register(Supplier)
 class SupplierAdmin(BaseAdmin):
+    empty_help = _(
+        "No supplier yet. Add those that you buy from: batches and receipts name them, and reports show what"
+        " each of them brings."
+    )
     list_display = ("name", short("notes"))
     search_fields = ("name__startswith",)
 
@@ -168,11 +188,17 @@ class SupplierAdmin(BaseAdmin):
 class BatchAdmin(BaseAdmin):
     """Batches are made by imports; what was paid for them can be mended here."""
 
+    empty_help = _(
+        "No codes were imported yet. “manage.py import_codes FILE --sku SKU --cost 4.20 --currency EUR” makes"
+        " a batch; buying on a marketplace makes one, too."
+    )
+    empty_steps = ((_("Products"), "admin:inventory_product_changelist", "inventory.view_product"),)
     list_display = (
         "__str__", "product", "supplier", price("cost"), "imported", "duplicates", "rejected", age("created_at"),
     )  # fmt: skip
     list_filter = (("product", AutocompleteSelectFilter), ("supplier", RelatedDropdownFilter))
     list_select_related = ("product", "supplier")
+    list_before_template = "admin/inventory/batch/import.html"
     search_fields = ("reference__startswith", "product__sku__startswith")
     search_help_text = "Beginning of the reference or the SKU"
     autocomplete_fields = ("supplier",)
@@ -192,6 +218,9 @@ class BatchAdmin(BaseAdmin):
 
 @admin.register(Hold)
 class HoldAdmin(EvidenceAdmin):
+    empty_help = _(
+        "Nothing is set aside. Units are held for orders and reservations that are not delivered yet, by themselves."
+    )
     list_display = ("reference", "product", "account", "units_held", "until", "released_at", age("created_at"))
     list_filter = (("product", AutocompleteSelectFilter), ("account", RelatedDropdownFilter))
     list_select_related = ("product", "account")
@@ -212,6 +241,8 @@ class HoldAdmin(EvidenceAdmin):
 
 @admin.register(Movement)
 class MovementAdmin(EvidenceAdmin):
+    empty_help = _("No counted unit was moved yet. Open a product whose stock is counted and press “Receive units”.")
+    empty_steps = ((_("Products"), "admin:inventory_product_changelist", "inventory.view_product"),)
     list_display = (
         "product", badge("kind", MOVEMENTS), "on_hand", "held", "reference", "supplier", price("cost"), "by", age("at"),
     )  # fmt: skip
@@ -227,6 +258,7 @@ class MovementAdmin(EvidenceAdmin):
 class StockSettingsAdmin(BaseAdmin):
     """One row, for every product that says nothing else."""
 
+    empty_help = _("The settings are made when they are first needed: open the front page once.")
     list_display = ("__str__", "low_at", "low_days", "sales_days", "reveals_an_hour")
     fields = (("low_at", "low_days"), "sales_days", "reveals_an_hour")
 

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
@@ -15,7 +16,6 @@ from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
 from backoffice.admin import BaseAdmin
 from inventory import rates
 from inventory.models import ExchangeRate
-from inventory.price_admin import HelpsWhenEmpty
 
 LARGEST_FILE = 1_000_000
 SHOWN = 20
@@ -45,7 +45,7 @@ class RatesForm(forms.Form):
 
 
 @admin.register(ExchangeRate)
-class ExchangeRateAdmin(HelpsWhenEmpty, BaseAdmin):
+class ExchangeRateAdmin(BaseAdmin):
     list_display = ("pair", "amount", "day")
     list_filter = (("base", AllValuesCheckboxFilter), ("quote", AllValuesCheckboxFilter))
     search_fields = ("base__exact", "quote__exact")
@@ -53,7 +53,7 @@ class ExchangeRateAdmin(HelpsWhenEmpty, BaseAdmin):
     ordering = ("-day", "base", "quote")
     fields = (("base", "quote"), "rate", "day")
     list_before_template = "admin/inventory/exchangerate/button.html"
-    empty_help = (
+    empty_help = _(
         "No exchange rate is known yet. They are needed where a cost, a fee or a competitor's price is in another currency"
         " than the offer: without one there is no floor from the margin. Enter each pair once, or import a CSV; the newest"
         " rate that is not after the day counts, also the other way round and over a third currency."

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
@@ -30,16 +30,18 @@ class MissingRate(ValueError):
 class Rates:
     """The rates that hold on a day, read once, when the first is needed."""
 
-    def __init__(self, day: date | None = None) -> None:
+    def __init__(self, day: date | None = None, known: Iterable[ExchangeRate] | None = None) -> None:
+        """`known`: rows that are there already, none after the day and the newest of a pair last."""
         self.day = day or timezone.localdate()
+        self._known = known
 
     @cached_property
     def _rows(self) -> dict[Pair, ExchangeRate]:
+        if self._known is not None:
+            return {(row.base, row.quote): row for row in self._known}
         until = ExchangeRate.objects.filter(day__lte=self.day).order_by()
-        newest = Q()
-        for row in until.values("base", "quote").annotate(newest=Max("day")):
-            newest |= Q(base=row["base"], quote=row["quote"], day=row["newest"])
-        return {(row.base, row.quote): row for row in ExchangeRate.objects.filter(newest)} if newest else {}
+        newer = until.filter(base=OuterRef("base"), quote=OuterRef("quote"), day__gt=OuterRef("day"))
+        return {(row.base, row.quote): row for row in until.filter(~Exists(newer))}
 
     def convert(self, amount: Decimal, base: str, quote: str) -> Decimal:
         """Say what an amount in `base` is worth in `quote`, unrounded. Raises MissingRate.
@@ -70,6 +72,34 @@ class Rates:
             if (row := self._rows.get(pair)) is not None
         ]
         return (max(found)[0], max(found)[2]) if found else None
+
+
+class DatedRates:
+    """The rates of many days, each amount by those of its own day; all rows are read in one query, when first needed."""
+
+    def __init__(self, until: date) -> None:
+        self.until = until
+        self._worth: dict[tuple[date, str, str], Decimal | None] = {}
+
+    @cached_property
+    def _rows(self) -> list[ExchangeRate]:
+        return list(ExchangeRate.objects.filter(day__lte=self.until).order_by("day"))
+
+    def convert(self, amount: Decimal, base: str, quote: str, day: date) -> Decimal | None:
+        """Say what an amount in `base` was worth in `quote` on a day, unrounded; None where no rate says so."""
+        if base == quote:
+            return amount
+        key = (day, base, quote)
+        if key not in self._worth:
+            try:
+                self._worth[key] = self._of(day).convert(Decimal(1), base, quote)
+            except MissingRate:
+                self._worth[key] = None
+        worth = self._worth[key]
+        return None if worth is None else amount * worth
+
+    def _of(self, day: date) -> Rates:
+        return Rates(day, [row for row in self._rows if row.day <= day])
 
 
 def convert(amount: Decimal, base: str, quote: str, day: date | None = None) -> Decimal:

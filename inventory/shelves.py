@@ -96,7 +96,7 @@ class Shelves:
 
 
 def read(places: Iterable[Place]) -> Shelves:
-    """Read rules, pauses and stock of all these offers in four statements."""
+    """Read rules, pauses and stock of all these offers in three statements."""
     known = list(places)
     if not known:
         return Shelves()

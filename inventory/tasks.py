@@ -10,6 +10,7 @@ from backoffice import queue
 from inventory import (
     bulk_publishing,
     buying,
+    code_imports,
     differences,
     feeds,
     pricing,
@@ -47,6 +48,10 @@ def upload_code(pk: int) -> None:
 
 def buy(pk: int) -> None:
     buying.advance(pk)
+
+
+def compare_import(pk: str) -> None:
+    code_imports.compare(pk)
 
 
 def stock_changed(product_id: int) -> None:
@@ -94,6 +99,7 @@ def sweep() -> None:
     for product_id in left.values_list("product_id", flat=True).distinct():
         queue.enqueue("inventory.tasks.stock_changed", product_id)
     uploads.watch(now)
+    code_imports.sweep(now)
     outgoing.sweep(Offer)
     outgoing.sweep(Feed)
     outgoing.sweep(Upload)

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -115,6 +116,11 @@ class CodeUploadInline(EvidenceInline):
 class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
     """Where each uploaded code is, by its number; never the code itself."""
 
+    empty_help = _(
+        "No code lies in a marketplace's own inventory. Open an offer and upload codes where its marketplace"
+        " takes them."
+    )
+    empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
     list_display = (
         "code_number", "kind", "account", "external_offer_id", badge("status", STATUSES), badge("state", OUTGOING, "work"),
         "status_word", short("last_error", "problem", 50), short("note", length=50), "by", age("created_at", "asked"),

@@ -210,14 +210,17 @@ def resume(account: Account) -> int:
 
 def check(account: Account, *, is_patient: bool = False) -> Finding:
     """Make the marketplace's cheapest read and note on the account what came of it. Raises nothing; safe to repeat."""
+    service: MarketplaceService | None = None
     try:
-        health = account.service(is_patient=is_patient).check()
+        service = account.service(is_patient=is_patient)
+        health = service.check()
     except Exception as error:
-        problem = problem_of(account, error)
+        problem = problem_of(account, error) + _page_words(service)
         if isinstance(error, ConfigurationError):
             account.has_trouble(problem)
         return Finding(account, None, problem)
     problem = _problem(health)
+    problem += _page_words(service) if problem else ""
     if not problem:
         account.works()
     elif health.reachable and not (health.authenticated and health.usable):
@@ -233,6 +236,16 @@ def problem_of(account: Account, error: Exception) -> str:
         return f"What is stored of it can't be opened. {error.advice}"
     log.error("Account %s failed", account.pk, exc_info=error)
     return f"{type(error).__name__}; see the log"
+
+
+def _page_words(service: MarketplaceService | None) -> str:
+    """Say that what answers is a web site: the commonest sign of a wrong address, or of something on the way."""
+    if service is None or not service.client.met_a_page:
+        return ""
+    return (
+        f". What answers at {service.connection.base_url} is a web page, not {service.label}'s API: check the marketplace's"
+        " address of the account, and whether a proxy or a firewall on the way asks for a login"
+    )
 
 
 def _problem(health: Health) -> str:

@@ -3,33 +3,30 @@
 import json
 from collections.abc import Sequence
 from typing import Any, cast
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
-from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, preformatted, price, short
+from backoffice.admin import OUTGOING, BaseAdmin, EvidenceAdmin, age, badge, in_lines, link, preformatted, price, short
 from backoffice.crypto import CannotOpen
 from backoffice.run_admin import BulkRuns
-from marketplaces import accounts, masking, outgoing, services, troubles
-from marketplaces.base import MarketplaceService
+from marketplaces import accounts, capabilities, connecting, masking, outgoing, services, troubles
 from marketplaces.event_runs import LookAtJobs, ProcessEvents
 from marketplaces.forms import CREDENTIAL, OPTION, AccountForm, opened, sealed_problem
 from marketplaces.models import Account, ApiCall, CatalogueProduct, Job, WebhookEvent
 
 BODY_SHOWN = 20_000
 RESULTS = {"done": "success", "failed": "danger", "cancelled": "warning"}
-# Methods of a service that are not operations of its marketplace.
-NO_OPERATION = frozenset(
-    {"supports", "plan", "letter", "code_problem", "file_problem", "notices", "answers", "refusal"}
-)
 
 
 class MarketplaceFilter(DropdownFilter):
@@ -53,13 +50,6 @@ class BestSellerFilter(DropdownFilter):
         return queryset.exclude(rank=None) if self.value() else queryset
 
 
-def supported(service: type[MarketplaceService]) -> list[str]:
-    """Name in plain words what a marketplace can do, read off its class."""
-    names = [name for name, member in vars(MarketplaceService).items() if callable(member)]
-    operations = [name for name in names if not name.startswith("_") and name not in NO_OPERATION]
-    return [name.replace("_", " ") for name in operations if service.supports(name)]
-
-
 def said_of(finding: accounts.Finding) -> tuple[str, int]:
     """What a check of an account found, for people, and how grave it is."""
     if finding.problem:
@@ -77,6 +67,10 @@ def _page_of(trouble: troubles.Trouble) -> str:
 class AccountAdmin(BaseAdmin):
     """One account's page: its form is what its marketplace declares. Secrets go in and never come out."""
 
+    empty_help = _(
+        "No account yet. Add one: its page asks for what its marketplace needs, checks the connection, and"
+        " shows the address to give to the marketplace. A play account talks to the sandbox."
+    )
     list_display: Sequence[Any] = (
         "name", "marketplace", "kind", "condition", age("last_success_at"), "refused_calls",
     )  # fmt: skip
@@ -84,8 +78,8 @@ class AccountAdmin(BaseAdmin):
     search_fields = ("name",)
     form = AccountForm
     readonly_fields: Sequence[str] = (
-        "marketplace_name", "address", "letter", "letter_noted", "can_do", "trouble", "its_troubles", "trouble_since",
-        "last_success_at", "refused_calls", "last_refused", "last_refused_at",
+        "marketplace_name", "set_up", "address", "letter", "letter_noted", "can_do", "trouble", "its_troubles",
+        "trouble_since", "last_success_at", "refused_calls", "last_refused", "last_refused_at",
     )  # fmt: skip
     actions: Sequence[str] = ("check_now", "note_letter")
     buttons: Sequence[str] = ("check_now", "note_letter")
@@ -135,7 +129,13 @@ class AccountAdmin(BaseAdmin):
 
     @display(description="supports")
     def can_do(self, account: Account) -> str:
-        return ", ".join(supported(account.service_class)) or "nothing yet"
+        return render_to_string("admin/marketplaces/account/supports.html", {"lines": capabilities.of(account)})
+
+    @display(description="set-up")
+    def set_up(self, account: Account) -> str:
+        steps = self.get_steps(account)
+        done = sum(step.is_done for step in steps)
+        return link("admin:marketplaces_account_connect", f"Step by step: {done} of {len(steps)} are done", account.pk)
 
     def get_troubles(self, account: Account) -> list[tuple[str, str]]:
         """What went wrong with rows of the account: a text, and the address of a page that has more."""
@@ -184,7 +184,9 @@ class AccountAdmin(BaseAdmin):
         slug = obj.marketplace if obj else request.GET.get("marketplace", "")
         service = services.get_service(slug)
         facts = (
-            ("name", "marketplace_name", "is_sandbox", "is_enabled") if obj else ("name", "is_sandbox", "is_enabled")
+            ("name", "marketplace_name", "is_sandbox", "is_enabled", "set_up")
+            if obj
+            else ("name", "is_sandbox", "is_enabled")
         )
         if obj and not self.has_change_permission(request, obj):
             return [(None, {"fields": facts}), ("Options", {"fields": ("options",)}), *self._health()]
@@ -220,14 +222,53 @@ class AccountAdmin(BaseAdmin):
             accounts.resume(obj)  # what was changed may have mended its trouble
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
-        give = "Give the webhook address below to the marketplace, then" if obj.service_class.calls_us() else "Now"
-        text = f"{obj} is set up. {give} check the connection."
-        self.message_user(request, text, messages.SUCCESS)
-        return HttpResponseRedirect(reverse("admin:marketplaces_account_change", args=[obj.pk]))
+        self.message_user(request, f"{obj} is set up. What is left to do stands below.", messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:marketplaces_account_connect", args=[obj.pk]))
+
+    # --- the guided set-up -----------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.connect_view)
+        return [path("<uuid:key>/connect/", view, name="marketplaces_account_connect"), *super().get_urls()]
+
+    def get_read(self, account: Account) -> list[tuple[str, bool]]:
+        """What was read of the account so far, in words, and whether any of it is there. The floors above know more."""
+        return []
+
+    def get_steps(self, account: Account) -> list[connecting.Step]:
+        return connecting.steps(account, self.get_read(account))
+
+    def connect_view(self, request: HttpRequest, key: UUID) -> HttpResponse:
+        """Guide through the set-up: what is done, what is left, the test and the address to copy."""
+        account = self.get_object(request, str(key))
+        if account is None:
+            raise Http404
+        may_change = self.has_change_permission(request, account)
+        if not may_change and not self.has_view_permission(request, account):
+            raise PermissionDenied
+        if request.method == "POST":
+            if not may_change:
+                raise PermissionDenied
+            self.message_user(request, *said_of(accounts.check(account)))
+            return HttpResponseRedirect(request.path)
+        steps = self.get_steps(account)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Set up {account}",
+            "account": account,
+            "marketplace": account.service_class.label,
+            "steps": steps,
+            "is_ready": all(step.is_done for step in steps),
+            "address": account.hook_url if account.service_class.calls_us() else "",
+            "may_change": may_change,
+            "lines": capabilities.of(account),
+        }
+        return TemplateResponse(request, "admin/marketplaces/account/connect.html", context)
 
     # --- actions ---------------------------------------------------------------------------------------------
 
-    @admin.action(description="Check connection", permissions=["change"])
+    @admin.action(description="Test connection", permissions=["change"])
     def check_now(self, request: HttpRequest, queryset: "QuerySet[Account]") -> None:
         for account in queryset:
             self.message_user(request, *said_of(accounts.check(account)))
@@ -240,6 +281,11 @@ class AccountAdmin(BaseAdmin):
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
+    empty_help = _(
+        "Nothing was received yet. Give the webhook address on the account's page to the marketplace, then"
+        " check the connection."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
         "__str__", "account", age("received_at"), "source", badge("state", OUTGOING), "repeats", "failure", "remark",
     )  # fmt: skip
@@ -294,6 +340,8 @@ class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
 
 @admin.register(ApiCall)
 class ApiCallAdmin(EvidenceAdmin):
+    empty_help = _("No marketplace was called yet. Open an account and press “Check connection”.")
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = ("operation", "account", "about", "outcome", "milliseconds", age("started_at"))
     list_filter = (("account", RelatedDropdownFilter),)
     list_select_related = ("account",)
@@ -319,6 +367,11 @@ class ApiCallAdmin(EvidenceAdmin):
 
 @admin.register(CatalogueProduct)
 class CatalogueProductAdmin(EvidenceAdmin):
+    empty_help = _(
+        "No catalogue was read yet. “manage.py sync catalog” reads what the marketplaces sell; then offers"
+        " can be started from here."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display: Sequence[Any] = (
         short("name"), "marketplace", "external_id", "rank", price("price"), "available", "category", "brand", "region",
         age("seen_at"),
@@ -339,6 +392,9 @@ class CatalogueProductAdmin(EvidenceAdmin):
 class JobAdmin(BulkRuns, EvidenceAdmin):
     """What a marketplace is still working on, and how it ended."""
 
+    empty_help = _(
+        "No marketplace is working on anything. Where one answers a push with a job, it is followed here to its end."
+    )
     list_display = (
         "external_id", "account", "purpose", badge("state", OUTGOING), badge("result", RESULTS), "is_stuck", "status_word",
         "polls", age("started_at"), age("ended_at"), short("reason"),

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from marketplaces.exceptions import Unsupported
 from marketplaces.http import READ_SECONDS, Client
+from marketplaces.questions import Answers, OfferForm, Rehearsal, as_content
 from marketplaces.shop import CodeKind, Shop
 from marketplaces.types import (
     Call,
@@ -25,6 +26,7 @@ from marketplaces.types import (
     Field,
     FileToSend,
     Health,
+    Json,
     NewShipment,
     Notice,
     OfferChange,
@@ -87,6 +89,14 @@ class MarketplaceService:
     offers_per_feed: ClassVar[int] = 0
     # An offer's external_product_id is a code of ours that should name one offer there; where two have it, it names none.
     offers_by_code: ClassVar[bool] = False
+    # Where there is no catalogue to choose from: the field by which an offer names its goods, with words for people.
+    own_code: ClassVar[Field | None] = None
+    # create_offer makes nothing: it takes over what has that code there, so find_offer tells whether it can.
+    offers_exist_there: ClassVar[bool] = False
+    # In which prices can be, where that is known; empty: the account's own affair.
+    currencies: ClassVar[Sequence[str]] = ()
+    # search_catalogue looks within one category of fetch_categories.
+    searches_by_category: ClassVar[bool] = False
     offers_per_read: ClassVar[int] = 1
     orders_per_read: ClassVar[int] = 1
     # How often its lists are read for news, in seconds; by kind: orders, shipments, purchase_orders.
@@ -96,9 +106,13 @@ class MarketplaceService:
     poll_overlap_seconds: ClassVar[int] = 3600
     poll_first_days: ClassVar[int] = 30  # how far back an account's first reading goes
     repair_days: ClassVar[int] = 14  # how far back the orders are read again that fetch_made_orders lists
+    # How an account is connected: what to do in each step of marketplaces.connecting, in lines for people.
+    guide: ClassVar[Mapping[str, Sequence[str]]] = {}
     # Words of this marketplace's pages that tell people what to do where it has no such operation.
     elsewhere: ClassVar[Mapping[str, str]] = {}
     files_per_upload: ClassVar[int] = 1
+    # In so many seconds a delivery should be handed over, where its request names no deadline of its own; for reports.
+    delivery_target_seconds: ClassVar[int] = 60
     # Seconds that the slowest of its calls waits for an answer; marketplaces.checks proves that a task outlasts it.
     longest_read_seconds: ClassVar[float] = READ_SECONDS
     # Of a list of news in numbered pages: where reading it begins, and then the page that came last. Others leave it alone.
@@ -201,7 +215,29 @@ class MarketplaceService:
         """Read one category. Raises NotFound. Safe to repeat."""
         raise self._unsupported("get_category")
 
+    def search_catalogue(self, text: str, *, category: str = "") -> Sequence[RemoteProduct]:
+        """Find products that an offer can be made of, by a text, as many as one request brings. Safe to repeat.
+
+        With `searches_by_category` it takes one of fetch_categories, and the text may be empty.
+        """
+        raise self._unsupported("search_catalogue")
+
     # --- offers ------------------------------------------------------------------------------------------------
+
+    def offer_form(self, product_id: str) -> OfferForm:
+        """Say what a new offer of a product is asked beyond price and quantity. One request, or none where it is always
+        the same. Raises NotFound. Safe to repeat.
+        """
+        raise self._unsupported("offer_form")
+
+    @classmethod
+    def answered(cls, form: OfferForm, answers: Answers) -> Json:
+        """Return the fields of OfferContent that answers to the form stand for. Asks nobody."""
+        return as_content(form, answers)
+
+    def rehearse(self, content: OfferContent) -> Rehearsal:
+        """Say what create_offer would send, and send nothing. Raises PermanentError (invalid), naming what can't be sent."""
+        raise self._unsupported("rehearse")
 
     def fetch_offers(self) -> Iterator[RemoteOffer]:
         """Read all our offers, page by page. Safe to repeat."""

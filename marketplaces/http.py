@@ -120,6 +120,7 @@ class Client:
         self._hold_off = hold_off
         self._granted = 0
         self.urgency = Urgency.CATALOGUE
+        self.met_a_page = False  # the last answer was a web page, which no API of a marketplace gives
 
     def plan(self, count: int, urgency: Urgency) -> None:
         """Set aside `count` requests for the calls that follow. Raises BudgetSpent, with the wait in `retry_after`.
@@ -196,6 +197,7 @@ class Client:
             error = type(caught).__name__
             raise self._broken(caught, operation, is_write) from caught
         finally:
+            self.met_a_page = answer is not None and answer.json is None and _is_page(answer)
             self._ended(answer)
             self._record(
                 CallRecord(
@@ -300,6 +302,11 @@ def _body(
     return None, {}
 
 
+def _is_page(answer: Answer) -> bool:
+    begins = answer.body[:200].lstrip().lower()
+    return "html" in answer.headers.get("content-type", "") or begins.startswith((b"<!doctype html", b"<html"))
+
+
 def _shown_files(files: Sequence[FileToSend]) -> str:
     return ", ".join(f"{file.name} ({len(file.content):,} bytes)" for file in files)[:LOGGED_CHARACTERS]
 
@@ -309,10 +316,11 @@ def _shown_length(answer: Answer | None) -> str:
 
 
 def _dumps(payload: Any) -> str:
-    return json.dumps(payload, ensure_ascii=False, default=_number)
+    return json.dumps(payload, ensure_ascii=False, default=as_number)
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
+    """How an amount goes into a JSON body. Raises TypeError for what does not go into one."""
     # The json module writes floats by repr(), which for two to fifteen digits is the Decimal's own text.
     if isinstance(value, Decimal):
         if abs(value.adjusted()) > LONGEST_NUMBER:  # an amount by no means, and maybe gigabytes of digits

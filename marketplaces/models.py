@@ -34,6 +34,9 @@ SUCCESS_LASTS = timedelta(seconds=30)
 class Account(models.Model):
     """One account of ours on one marketplace."""
 
+    trail_fields = ("name", "marketplace", "base_url", "options", "is_sandbox", "is_enabled")
+    trail_secrets = ("credentials", "webhook_secrets", "registered_url")  # an address may hold a secret, too
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, unique=True, help_text="What you call it, such as “Main shop”.")
     marketplace = models.CharField(max_length=40, choices=services.choices)
@@ -271,7 +274,7 @@ class ApiCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} at {self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{self.operation} at {timezone.localtime(self.started_at):%Y-%m-%d %H:%M:%S}"
 
 
 class WebhookEvent(Outgoing):
@@ -375,6 +378,8 @@ class Job(Outgoing):
                 fields=["account", "next_try_at"], name="job_to_poll", condition=Q(state__in=["due", "unknown"])
             ),
             models.Index(fields=["-started_at"]),
+            # Also finds ids by their beginning, which PostgreSQL's plain index can't in most languages.
+            models.Index(fields=["external_id"], name="job_by_id", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

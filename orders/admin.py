@@ -1,6 +1,7 @@
 """The pages of the orders app, each in a module of its own; importing one registers it."""
 
 from orders import (
+    account_admin as account_admin,
     code_admin as code_admin,
     delivery_admin as delivery_admin,
     difference_admin as difference_admin,

@@ -13,7 +13,7 @@ from backoffice.run_admin import BulkRuns
 from inventory.admin import CodeAdmin
 from inventory.models import Batch, Code
 from inventory.product_admin import BatchAdmin
-from orders import decisions
+from orders import batch_figures, decisions
 from orders.models import DeliveryItem
 from orders.recall_admin import RecallBatches, RecallCodes
 
@@ -69,3 +69,7 @@ class RecallableBatchAdmin(BulkRuns, BatchAdmin):
     """The batch's page, from which all of it can be called back."""
 
     run_kinds = (RecallBatches,)
+    change_form_after_template = "admin/orders/batch.html"
+
+    def get_page_context(self, request: HttpRequest, row: Batch) -> dict[str, Any]:
+        return {"states": batch_figures.table(row), "money": batch_figures.money_lines(row)}

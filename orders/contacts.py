@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from backoffice import crypto
 from marketplaces.types import Address, OrderState, RemoteOrder, RemotePurchaseOrder
 from orders.models import Order, PurchaseOrder
 
@@ -54,6 +55,23 @@ def merged(
     return ({**kept, **said} if replaces else {**said, **kept}) or None
 
 
+def put(row: Order | PurchaseOrder, contact: dict[str, Any] | None) -> None:
+    """Set who bought, and by what an e-mail address finds it. Does not save."""
+    row.contact, row.email_index = contact, index_of(contact)
+
+
+def email_index(address: str) -> bytes:
+    """What orders of a buyer with this e-mail address are found by; it says nothing of the address."""
+    return crypto.keyed_index(address, "e-mail")
+
+
+def index_of(contact: Mapping[str, Any] | None) -> bytes | None:
+    said = contact or {}
+    places = (said, said.get("bill_to") or {}, said.get("ship_to") or {})
+    address = next((place["email"] for place in places if place.get("email")), "")
+    return email_index(address) if address else None
+
+
 def is_erased(row: Order | PurchaseOrder) -> bool:
     """Whether its time is up, so that a later reading must not bring back what was erased."""
     return row.erase_at is not None and row.erase_at <= timezone.now()
@@ -75,4 +93,4 @@ def erase(now: datetime) -> int:
 def _erase(rows: "QuerySet[Any]", now: datetime) -> int:
     over = rows.filter(erase_at__lte=now, contact__isnull=False).order_by("erase_at")
     pks = list(over.values_list("pk", flat=True)[:ERASED_AT_ONCE])
-    return rows.filter(pk__in=pks, erase_at__lte=now).update(contact=None)
+    return rows.filter(pk__in=pks, erase_at__lte=now).update(contact=None, email_index=None)

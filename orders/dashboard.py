@@ -5,7 +5,6 @@ minute for everyone who may see the same; days that are over change seldom and c
 """
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
@@ -28,6 +27,7 @@ from marketplaces import services
 from marketplaces.models import Account
 from orders import attention, takings
 from orders.attention import NEEDS, WAITS_ON, Health
+from orders.charts import STACKED, chart
 from orders.takings import Profit, Sales
 
 # Seconds.
@@ -42,13 +42,6 @@ PAGES = sorted(
     | set(WAITS_ON.values())
     | {"inventory.code", "inventory.product", "marketplaces.account"}
 )
-COLOURS = ("600", "300", "800", "400", "200", "950", "500", "700")
-CHART = {
-    "animation": False, "responsive": True, "maintainAspectRatio": False, "interaction": {"mode": "index"},
-    "plugins": {"legend": {"display": True, "position": "bottom", "labels": {"boxWidth": 10, "boxHeight": 10}}},
-    "scales": {"x": {"grid": {"display": False}}, "y": {"beginAtZero": True, "ticks": {"precision": 0}}},
-}  # fmt: skip
-STACKED = {**CHART, "scales": {axis: {**facts, "stacked": True} for axis, facts in CHART["scales"].items()}}  # type: ignore[attr-defined]
 
 
 def context(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -71,7 +64,8 @@ def cached(pages: Collection[str]) -> dict[str, Any]:
 
 
 def _kept(name: str, of: Iterable[Any], seconds: int, count: Callable[[], Any]) -> Any:
-    key = f"dashboard-{name}-{hashlib.sha256(' '.join(sorted(map(str, of))).encode()).hexdigest()}"
+    parts = [*map(str, of), timezone.get_current_timezone_name()]  # days and hours are those of who looks
+    key = f"dashboard-{name}-{hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()}"
     found = cache.get(key)
     if found is None:
         found = count()
@@ -127,7 +121,7 @@ def _sales(accounts: list[Account], pages: Collection[str]) -> dict[str, Any]:
     sales = [*past, *takings.by_day(midnight, keys)]
     cards = [_orders_card(sales, today), _revenue_card(sales, today, rates)]
     if "inventory.code" in pages and "orders.delivery" in pages:
-        cards.append(_profit_card(takings.profit(midnight, keys, rates)))
+        cards.append(_profit_card(takings.earned(midnight, keys)))
     rows = [[_product(each.product, each.sku, pages), each.name, f"{each.units:,}"] for each in sold]
     return {
         "cards": cards,
@@ -188,7 +182,7 @@ def _card(title: str, lines: list[str], notes: Iterable[str] = (), url: str = ""
     return {"title": title, "lines": lines, "notes": list(notes), "link": url}
 
 
-def _charts(sales: list[Sales], days: list[date], marketplaces: Mapping[Any, str]) -> list[dict[str, Any]]:
+def _charts(sales: list[Sales], days: list[date], marketplaces: Mapping[Any, str]) -> list[dict[str, str]]:
     names = dict(services.choices())
     orders: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     amounts: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
@@ -197,28 +191,11 @@ def _charts(sales: list[Sales], days: list[date], marketplaces: Mapping[Any, str
         orders[name][row.day] += row.orders
         if row.currency and row.amount:
             amounts[f"{name}, {row.currency}"][row.day] += row.amount
+    words = [f"{day:%d %b}" for day in days]
     return [
-        {"title": f"Orders of {DAYS} days", "data": _data(orders, days), "options": json.dumps(STACKED), "kind": "bar"},
-        {
-            "title": f"Revenue of {DAYS} days",
-            "data": _data(amounts, days),
-            "options": json.dumps(CHART),
-            "kind": "line",
-        },
+        chart(f"Orders of {DAYS} days", "bar", days, orders, words=words, options=STACKED),
+        chart(f"Revenue of {DAYS} days", "line", days, amounts, words=words),
     ]
-
-
-def _data(series: Mapping[str, Mapping[date, Decimal]], days: list[date]) -> str:
-    """What Chart.js draws. A day without a row is nothing sold."""
-    sets = [
-        {
-            "label": name, "data": [float(found.get(day, 0)) for day in days], "pointRadius": 1, "borderWidth": 2,
-            "borderColor": f"var(--color-primary-{COLOURS[number % len(COLOURS)]})",
-            "backgroundColor": f"var(--color-primary-{COLOURS[number % len(COLOURS)]})",
-        }
-        for number, (name, found) in enumerate(sorted(series.items()))
-    ]  # fmt: skip
-    return json.dumps({"labels": [f"{day:%d %b}" for day in days], "datasets": sets})
 
 
 # --- stock ---------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -38,6 +39,11 @@ class ItemInline(EvidenceInline):
 
 @admin.register(Delivery)
 class DeliveryAdmin(BulkRuns, EvidenceAdmin):
+    empty_help = _(
+        "Nothing was delivered yet. A delivery is made by itself as soon as a marketplace asks for it, or"
+        " when a paid order may be delivered."
+    )
+    empty_steps = ((_("Orders"), "admin:orders_order_changelist", "orders.view_order"),)
     list_display = (
         "external_id", "order_id_shown", "account", badge("status", DELIVERY_STATUSES), badge("state", OUTGOING),
         "requested", "confirmed", "missing", "failure", short("last_error", "problem", 50), age("requested_at", "asked"),

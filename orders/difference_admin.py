@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -127,6 +128,11 @@ class AgeFilter(DropdownFilter):
 class DifferenceAdmin(BulkRuns, EvidenceAdmin):
     """What the last comparison found to differ. It is settled by mending it, here or there, never by deleting its row."""
 
+    empty_help = _(
+        "No difference: what the marketplaces show is what we want, as far as it was compared. See under"
+        " Comparisons when that was."
+    )
+    empty_steps = ((_("Comparisons"), "admin:inventory_reconciliation_changelist", "inventory.view_reconciliation"),)
     list_display = (
         "what", "account", "where", badge("kind", KIND_COLOURS), short("ours", length=50), short("theirs", length=50),
         age("found_at", "found"), age("last_seen_at", "last seen"), badge("state", STATE_COLOURS), "ignored_until",
@@ -176,6 +182,11 @@ class DifferenceAdmin(BulkRuns, EvidenceAdmin):
 class ReconciliationAdmin(EvidenceAdmin):
     """When each account is compared, and how far that is."""
 
+    empty_help = _(
+        "Nothing was compared yet. It is done by itself for every account that is enabled; “manage.py"
+        " reconcile” does it now."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
         "account", "stage", age("began_at", "began"), age("ended_at", "ended"), "offers", "orders", "on_their_way",
         "next_at", short("problem", length=60), short("last_error", "trouble", 40),

@@ -98,7 +98,7 @@ def _merge_contact(order: Order, remote: RemoteOrder, *, replaces: bool) -> None
         return
     contact = contacts.merged(order.contact, said, replaces=replaces, emptied=emptied)
     if contact != order.contact:
-        order.contact = contact
+        contacts.put(order, contact)
 
 
 def _tell_of_state(order: Order, before: str, word: str) -> None:

@@ -10,6 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.formats import localize
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     BooleanRadioFilter,
@@ -21,10 +22,11 @@ from unfold.decorators import display
 
 from backoffice.admin import EvidenceAdmin, EvidenceInline, age, badge, in_lines, link, price, short
 from backoffice.run_admin import BulkRuns
-from marketplaces.models import ApiCall
-from orders import acceptance, contact_page, disputes, fulfilment, shipment_admin
+from inventory.rates import Rates
+from marketplaces.models import ApiCall, WebhookEvent
+from orders import acceptance, contact_page, disputes, earnings, fulfilment, shipment_admin, standing
 from orders.delivery_runs import DeliverOrders
-from orders.models import Acceptance, Delivery, DeliveryItem, Order, OrderEvent, OrderLine
+from orders.models import Acceptance, Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Shipment
 from orders.order_runs import AcceptOrders, SettleDisputes
 from orders.ship_runs import ShipOrders
 
@@ -87,6 +89,11 @@ class TimelineInline(EvidenceInline):
 class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
     """The mirror of an order and all we did for it. It is read, never edited: the truth is at the marketplace."""
 
+    empty_help = _(
+        "No order yet. Orders come by themselves, by notification and by polling, once an account is"
+        " connected; “manage.py sync orders” reads them now."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
         "external_id", "number", age("ordered_at", "ordered"), "account", "channel", badge("state", ORDER_STATES),
         "status_word", "products", "units", price("amount"), "needs_shipping", "attention",
@@ -100,6 +107,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
     search_help_text = "Beginning of the order's id, its whole number, or a whole delivery id"
     ordering = ("-ordered_at",)
     inlines = (LineInline, TimelineInline)
+    change_form_outer_before_template = "admin/orders/order/top.html"
     change_form_after_template = "admin/orders/order/evidence.html"
     actions = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_ACTIONS)
     buttons = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_BUTTONS)
@@ -148,10 +156,26 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
 
     def get_page_context(self, request: HttpRequest, row: Order) -> dict[str, Any]:
         parcels = shipment_admin.page_context(request, row)
-        return {"deliveries": _deliveries_table(row), "calls": _calls_table(row), **parcels}
+        items = Prefetch("items", DeliveryItem.objects.order_by("pk"))
+        rows = Delivery.objects.filter(line__order=row).select_related("line__product").defer("buyer_fields")
+        deliveries = list(rows.prefetch_related(items).order_by("pk"))
+        shipments = list(Shipment.objects.filter(order=row, deleted_at=None).defer("contact", "raw"))
+        for delivery in deliveries:
+            delivery.line.order = row  # else each would read it once more
+        vars(row)["page_deliveries"] = deliveries  # the buttons, which are asked for next, depend on them
+        parts = [*(each.external_id for each in deliveries), *(each.external_id for each in shipments)]
+        about = [row.external_id, *filter(None, parts)]
+        return {
+            "standing": standing.sentence(row, deliveries, shipments),
+            "profit": list(map(str, earnings.of(DeliveryItem.objects.filter(delivery__line__order=row), Rates()))),
+            "deliveries": _deliveries_table(deliveries),
+            "events": _events_table(row),
+            "calls": _calls_table(row, about),
+            **parcels,
+        }
 
     def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
-        deliveries = Delivery.objects.filter(line__order=row).select_related("line__order").defer("buyer_fields")
+        deliveries: Sequence[Delivery] = vars(row).get("page_deliveries", ())
         is_open = any(fulfilment.can_go_on(delivery) for delivery in deliveries)
         wanted = {"accept": acceptance.is_open_to(row), "deliver_now": is_open, "settle": row.is_disputed}
         names = [name for name, is_of_use in wanted.items() if is_of_use]
@@ -241,8 +265,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
         self.tell(request, len(disputed), "{rows} settled; the flag is off until the buyer reports again.")
 
 
-def _deliveries_table(order: Order) -> dict[str, Any]:
-    rows = Delivery.objects.filter(line__order=order).defer("buyer_fields").order_by("pk")
+def _deliveries_table(rows: Sequence[Delivery]) -> dict[str, Any]:
     return {
         "headers": ["delivery", "status", "work", "units", "codes", "problem"],
         "rows": [
@@ -254,13 +277,30 @@ def _deliveries_table(order: Order) -> dict[str, Any]:
                 render_to_string("admin/orders/order/codes.html", {"items": row.items.all()[:CODES_SHOWN]}),
                 Truncator(row.last_error).chars(70),
             ]
-            for row in rows.prefetch_related(Prefetch("items", DeliveryItem.objects.order_by("pk")))
+            for row in rows
         ],
     }
 
 
-def _calls_table(order: Order) -> dict[str, Any]:
-    calls = ApiCall.objects.filter(account=order.account_id, about=order.external_id).order_by("-started_at")
+def _events_table(order: Order) -> dict[str, Any]:
+    events = WebhookEvent.objects.filter(account=order.account_id, subject=order.external_id).order_by("-received_at")
+    return {
+        "headers": ["received", "event", "work", "problem"],
+        "rows": [
+            [
+                localize(localtime(event.received_at)),
+                link("admin:marketplaces_webhookevent_change", event.kind, event.pk),
+                event.get_state_display(),
+                Truncator(event.last_error).chars(70),
+            ]
+            for event in events.defer("body", "headers")[:CALLS_SHOWN]
+        ],
+    }
+
+
+def _calls_table(order: Order, about: Sequence[str]) -> dict[str, Any]:
+    """Every request about the order, its deliveries and its parcels."""
+    calls = ApiCall.objects.filter(account=order.account_id, about__in=about).order_by("-started_at")
     return {
         "headers": ["when", "operation", "outcome", "took"],
         "rows": [
@@ -277,6 +317,8 @@ def _calls_table(order: Order) -> dict[str, Any]:
 
 @admin.register(OrderEvent)
 class OrderEventAdmin(EvidenceAdmin):
+    empty_help = _("Nothing has happened to an order yet.")
+    empty_steps = ((_("Orders"), "admin:orders_order_changelist", "orders.view_order"),)
     list_display = ("at", "order", badge("level", {"warning": "warning"}), "kind", short("text", length=120))
     list_filter = (("level", ChoicesDropdownFilter),)
     list_select_related = ("order",)

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -19,6 +20,10 @@ from orders.reading_runs import ReadPurchaseOrdersAgain
 
 @admin.register(PurchaseOrder)
 class PurchaseOrderAdmin(BulkRuns, EvidenceAdmin):
+    empty_help = _(
+        "No purchase order yet. Where a marketplace orders from you in bulk, what it asks for is read by itself."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
         "external_id", age("ordered_at", "made"), "account", badge("stage", ORDER_STATES, "status"), "status_word",
         price("subtotal"), price("amount"), badge("state", OUTGOING, "reading"), short("last_error", "problem", 50),

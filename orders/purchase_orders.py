@@ -76,11 +76,12 @@ def save(account: Account, remote: RemotePurchaseOrder) -> PurchaseOrder:
         row.raw = {**row.raw, **raw} if replaces else {**raw, **row.raw}
         contacts.keep_until(row, row.stage)
         if not contacts.is_erased(row):
-            row.contact = contacts.merged(row.contact, contacts.said_in(remote), replaces=replaces)
+            contacts.put(row, contacts.merged(row.contact, contacts.said_in(remote), replaces=replaces))
         row.is_summary = row.is_summary and remote.is_summary
         row.seen_at = timezone.now()
         # Not its outgoing columns: a worker may hold them.
-        row.save(update_fields=[*values, "stage", "status_word", "raw", "erase_at", "contact", "is_summary", "seen_at"])
+        always = ("stage", "status_word", "raw", "erase_at", "contact", "email_index", "is_summary", "seen_at")
+        row.save(update_fields=[*values, *always])
     return row
 
 

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, age, badge, short
@@ -14,6 +15,10 @@ from orders.reading_runs import ReadAgain
 
 @admin.register(OrderReading)
 class OrderReadingAdmin(BulkRuns, EvidenceAdmin):
+    empty_help = _(
+        "No order waits to be read. One that is only known by a list or a notification is read by itself, and"
+        " shown here until then."
+    )
     list_display = (
         "external_id", "account", badge("state", OUTGOING), age("wished_at", "wished"), "attempts", "failure",
         short("last_error", "problem", 60),
@@ -39,6 +44,11 @@ class OrderReadingAdmin(BulkRuns, EvidenceAdmin):
 
 @admin.register(Poll)
 class PollAdmin(EvidenceAdmin):
+    empty_help = _(
+        "No list was read yet. Workers read each account's lists for news by the clock; see that they run and"
+        " that an account is enabled."
+    )
+    empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = ("kind", "account", age("read_until", "read to the end"), age("next_at", "next"), "failures",
                     short("last_error", "problem", 80))  # fmt: skip
     list_filter = (("account", RelatedDropdownFilter),)

@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -85,6 +86,11 @@ def _counted(rows: "QuerySet[Any]") -> Coalesce:
 class RecallAdmin(EvidenceAdmin):
     """What was called back, how far it is fetched, and what is still to be decided."""
 
+    empty_help = _(
+        "Nothing was called back. Choose codes or a batch and press “Call back” when a supplier's codes turn"
+        " out to be bad."
+    )
+    empty_steps = ((_("Batches"), "admin:inventory_batch_changelist", "inventory.view_batch"),)
     list_display = ("reason", "by", age("at"), "called_back", "still_there", "undecided")
     ordering = ("-at",)
     fields = ("reason", "by", "at", "numbers", "its_remedies", "its_codes")
@@ -134,6 +140,8 @@ class RecallAdmin(EvidenceAdmin):
 
 @admin.register(RecalledCode)
 class RecalledCodeAdmin(EvidenceAdmin):
+    empty_help = _("No code was called back.")
+    empty_steps = ((_("Recalls"), "admin:inventory_recall_changelist", "inventory.view_recall"),)
     list_display = ("__str__", "product", badge("was", {}), "now")
     list_filter = (("recall", RelatedDropdownFilter), ("was", ChoicesDropdownFilter))
     list_select_related = ("code__product",)
@@ -156,6 +164,11 @@ class RecalledCodeAdmin(EvidenceAdmin):
 class RemedyAdmin(BulkRuns, EvidenceAdmin):
     """Buyers who have a code that was called back: another code, the money, or nothing."""
 
+    empty_help = _(
+        "No buyer waits for a remedy. When a code that was sold is called back, what to do for its buyer is"
+        " decided here."
+    )
+    empty_steps = ((_("Recalls"), "admin:inventory_recall_changelist", "inventory.view_recall"),)
     list_display = ("code", "order", "account", "paid", badge("kind", REMEDIES), "new_code", "by", age("at", "decided"))
     list_display_links = ("kind",)  # the others lead to a code and an order
     list_filter = (("kind", ChoicesDropdownFilter), ("recall", RelatedDropdownFilter))

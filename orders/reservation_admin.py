@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import Truncator
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -28,6 +29,10 @@ class ReservationLineInline(EvidenceInline):
 class ReservationAdmin(EvidenceAdmin):
     """What a marketplace holds with us for its buyers. It ends by itself: ordered, released, or when its time is up."""
 
+    empty_help = _(
+        "No marketplace has reserved anything. Where one asks for units before it sells them, they are held"
+        " here for a limited time."
+    )
     list_display = (
         "id", "account", badge("state", RESERVATION_STATES), "products", age("created_at", "made"), "until", "order",
     )  # fmt: skip

@@ -48,7 +48,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_can("inventory", EDIT, "product supplier batch"),
         *_can("inventory", "view change", "code stocksettings"),
         *_can("inventory", "view add change", "purchase"),
-        *_can("inventory", "view", "hold movement offer upload recall recalledcode"),
+        *_can("inventory", "view", "hold movement offer upload recall recalledcode codeimport"),
+        "inventory.import_code",
         "inventory.move_stock",
         "inventory.recall_code",
         "inventory.upload_code",
@@ -70,6 +71,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *_can("inventory", "view", "pricerule pricechange fee exchangerate"),
         "inventory.export_offer",
         *_can("orders", "view", "order orderline purchaseorder remedy"),
+        "orders.view_reports",
     ),
     "Auditors": (
         "backoffice.view_*",

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -149,6 +150,11 @@ class DeletedFilter(DropdownFilter):
 class ShipmentAdmin(Prints, BulkRuns, EvidenceAdmin):
     """What was announced here and what marketplaces show; only actions change it."""
 
+    empty_help = _(
+        "No parcel yet. Open an order whose goods are shipped and announce a parcel; those that a marketplace"
+        " knows are read by themselves."
+    )
+    empty_steps = ((_("Orders"), "admin:orders_order_changelist", "orders.view_order"),)
     list_display = (
         "name", "order_shown", "account", badge("status", STATUSES), badge("state", OUTGOING), "carrier_shown",
         "tracking_number", short("last_error", "problem", 50), age("created_at", "since"), "deleted_at",

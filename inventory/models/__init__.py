@@ -1,7 +1,9 @@
 """What we have, what we offer where, and what we buy."""
 
 from inventory.models.differences import Difference as Difference, Reconciliation as Reconciliation
+from inventory.models.drafts import OfferDraft as OfferDraft
 from inventory.models.feeds import Feed as Feed
+from inventory.models.imports import CodeImport as CodeImport, CodeImportPart as CodeImportPart
 from inventory.models.offers import Offer as Offer, Upload as Upload
 from inventory.models.prices import (
     AccountTerms as AccountTerms,

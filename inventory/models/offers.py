@@ -16,6 +16,11 @@ from marketplaces.types import OfferStatus
 class Offer(Outgoing):
     """A product on an account's shelf: what we want it to say, what we last sent, what was last seen there."""
 
+    trail_fields = (
+        "account", "product", "external_product_id", "title", "offer_type", "visibility", "attributes", "price", "currency",
+        "quantity", "floor", "ceiling", "min_quantity", "low_stock_at", "is_active", "removal_by",
+    )  # fmt: skip
+
     class Change(models.IntegerChoices):
         """What differs most from what is shown there; the lower goes first."""
 

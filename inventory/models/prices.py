@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from backoffice import money
+from backoffice import clock, money
 from inventory.models.offers import Offer
 from inventory.models.stock import CURRENCY_HELP, MARGIN_HELP, Product
 from marketplaces.models import Account, Outgoing, waiting_index
@@ -24,6 +24,8 @@ def _amount(name: str | None = None, *, least: Decimal = NOTHING, **facts: Any) 
 
 class Fee(models.Model):
     """What a marketplace keeps of a sale on an account: a part of the price, and an amount for each unit."""
+
+    trail_fields = ("account", "category", "percent", "fixed", "currency")
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="fees")
     category = models.CharField(
@@ -62,6 +64,8 @@ class Fee(models.Model):
 class AccountTerms(models.Model):
     """What an account has to earn at least."""
 
+    trail_fields = ("account", "min_margin")
+
     account = models.OneToOneField(Account, models.CASCADE, primary_key=True, related_name="terms")
     min_margin = models.DecimalField(
         "least margin", max_digits=7, decimal_places=2, null=True, blank=True,
@@ -78,6 +82,8 @@ class AccountTerms(models.Model):
 
 class ExchangeRate(models.Model):
     """What one unit of `base` was worth in `quote` from a day on, until there is a newer row."""
+
+    trail_fields = ("base", "quote", "rate", "day")
 
     base = models.CharField(max_length=3, validators=[is_currency], help_text=f"One unit of this. {CURRENCY_HELP}")
     quote = models.CharField(max_length=3, validators=[is_currency], help_text=f"In units of this. {CURRENCY_HELP}")
@@ -106,6 +112,11 @@ class ExchangeRate(models.Model):
 
 class PriceRule(models.Model):
     """How prices are set by the clock, for one offer, for a product's offers or for an account's."""
+
+    trail_fields = (
+        "name", "is_enabled", "is_dry_run", "account", "product", "offer", "kind", "value", "step_kind", "currency", "floor",
+        "ceiling", "dead_band", "changes_an_hour",
+    )  # fmt: skip
 
     class Kind(models.TextChoices):
         FIXED = "fixed", "a fixed price"
@@ -239,7 +250,7 @@ class PriceChange(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.offer_id} at {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.offer_id} at {clock.said(self.at)}"
 
     @property
     def words(self) -> str:

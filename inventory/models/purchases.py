@@ -82,7 +82,8 @@ class Purchase(Outgoing):
             models.Index(
                 fields=["account", "next_try_at"], name="purchase_to_go_on", condition=Q(state__in=["due", "unknown"])
             ),
-            models.Index(fields=["external_id"]),
+            # Also finds ids by their beginning, which PostgreSQL's plain index can't in most languages.
+            models.Index(fields=["external_id"], name="purchase_by_id", opclasses=["varchar_pattern_ops"]),
             models.Index(
                 fields=["account", "external_product_id", "product"],
                 name="purchase_unfinished",

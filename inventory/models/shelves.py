@@ -15,6 +15,8 @@ from marketplaces.models import Account
 class QuantityRule(models.Model):
     """How many units offers show. What an offer's rule leaves empty its product's says, and then its account's."""
 
+    trail_fields = ("offer", "product", "account", "buffer", "share", "cap", "stop_below", "fixed")
+
     offer = models.OneToOneField(Offer, models.CASCADE, null=True, blank=True, related_name="quantity_rule")
     product = models.OneToOneField(Product, models.CASCADE, null=True, blank=True, related_name="quantity_rule")
     account = models.OneToOneField(Account, models.CASCADE, null=True, blank=True, related_name="quantity_rule")

@@ -21,6 +21,8 @@ MARGIN_HELP = (
 class Product(models.Model):
     """What we sell, under our own SKU, wherever it is offered."""
 
+    trail_fields = ("sku", "name", "kind", "min_margin", "low_at", "low_days")
+
     class Kind(models.TextChoices):
         CODES = "codes", "codes"
         COUNTED = "counted", "counted units"
@@ -89,6 +91,8 @@ class Supplier(models.Model):
 
 class Batch(models.Model):
     """Codes that came in together, at one cost."""
+
+    trail_fields = ("product", "supplier", "reference", "cost", "currency")
 
     product = models.ForeignKey(Product, models.PROTECT, related_name="batches")
     supplier = models.ForeignKey(Supplier, models.PROTECT, null=True, blank=True, related_name="batches")
@@ -296,6 +300,8 @@ class Movement(models.Model):
 
 class StockSettings(models.Model):
     """When stock counts as low, for every product that says nothing else; one row."""
+
+    trail_fields = ("low_at", "low_days", "sales_days", "reveals_an_hour")
 
     low_at = models.PositiveIntegerField(
         "low at units",

@@ -52,6 +52,7 @@ class Order(models.Model):
     shipping_methods = models.JSONField(default=list, blank=True, help_text="How the buyer wants it to be sent.")
     # Who bought, and where it goes: personal, so only for those who may see it. None once it is erased.
     contact = EncryptedField(null=True, bound_to="external_id")
+    email_index = models.BinaryField(max_length=32, null=True, editable=False)  # finds it by the buyer's whole address
     is_hearsay = models.BooleanField(
         "from notifications only", default=False, help_text="Nobody could be asked, so it may be behind."
     )
@@ -75,11 +76,13 @@ class Order(models.Model):
             models.Index(fields=["state", "-ordered_at"]),
             models.Index(fields=["-ordered_at"], name="order_disputed", condition=Q(is_disputed=True)),
             models.Index(fields=["erase_at"], name="order_to_erase", condition=Q(contact__isnull=False)),
+            models.Index(fields=["email_index"], name="order_by_email", condition=Q(email_index__isnull=False)),
         ]
         permissions = [
             ("deliver_order", "Can deliver orders"),
             ("accept_order", "Can accept orders"),
             ("see_contact", "Can see buyers' names, addresses and telephone numbers"),
+            ("view_reports", "Can see profit, stock value and delivery times, and take them along as files"),
         ]
 
     def __str__(self) -> str:

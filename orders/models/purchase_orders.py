@@ -32,6 +32,7 @@ class PurchaseOrder(Outgoing):
     shipping_methods = models.JSONField(default=list, blank=True)
     # Who wants to buy: personal, so only for those who may see it. None once it is erased.
     contact = EncryptedField(null=True, bound_to="external_id")
+    email_index = models.BinaryField(max_length=32, null=True, editable=False)  # finds it by the buyer's whole address
     is_summary = models.BooleanField("not read yet", default=False)
     ordered_at = models.DateTimeField(default=timezone.now)
     seen_at = models.DateTimeField(null=True, blank=True)
@@ -46,6 +47,9 @@ class PurchaseOrder(Outgoing):
             waiting_index("purchase_order_waiting"),
             models.Index(fields=["-ordered_at"]),
             models.Index(fields=["erase_at"], name="purchase_order_to_erase", condition=Q(contact__isnull=False)),
+            models.Index(
+                fields=["email_index"], name="purchase_order_by_email", condition=Q(email_index__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:

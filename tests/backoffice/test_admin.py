@@ -24,6 +24,7 @@ NOBODY_EDITS = (
     "orders.OrderReading", "orders.Poll", "orders.PurchaseOrder", "orders.Reservation", "django_q.OrmQ",
     "django_q.Schedule", "django_q.Success", "django_q.Failure", "backoffice.Alert", "backoffice.AlertMessage",
     "backoffice.Authenticator", "backoffice.SecondFactorEvent",
+    "backoffice.Change",
 )  # fmt: skip
 
 # What whoever may deliver, or see contacts, has to read on one page.

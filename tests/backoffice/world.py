@@ -9,10 +9,12 @@ from django.contrib.auth.models import Permission, User
 from django.utils import timezone
 
 from backoffice import crypto
-from backoffice.models import Alert, AlertMessage, AlertRule, Authenticator, Run, RunItem, SecondFactorEvent
+from backoffice.models import Alert, AlertMessage, AlertRule, Authenticator, Change, Run, RunItem, SecondFactorEvent
 from inventory.models import (
     Batch,
     Code,
+    CodeImport,
+    CodeImportPart,
     CodeReveal,
     CompetitorWatch,
     Difference,
@@ -200,6 +202,7 @@ def shelf_rows(number: int, order: Order, offer: Offer, item: DeliveryItem) -> N
         ended_at=timezone.now(),
     )  # fmt: skip
     RunItem.objects.create(run=run, target=str(offer.pk), state="failed", text="It has no price yet.")
+    import_row(number, offer.product, user)
     Movement.objects.create(product=offer.product, kind="received", on_hand=5, reference=f"INV-{number}", by="keeper")
     QuantityRule.objects.create(offer=offer, buffer=1)
     Feed.objects.create(account=order.account, external_id=f"feed-{number}", size=1, by="boss", state="done")
@@ -212,6 +215,18 @@ def shelf_rows(number: int, order: Order, offer: Offer, item: DeliveryItem) -> N
         contact={"ship_to": {"street": CONTACT}},
     )  # fmt: skip
     ShipmentItem.objects.create(shipment=shipment, name="Demo suit", wanted=1)
+
+
+def import_row(number: int, product: Product, by: User) -> None:
+    """An import of codes that nobody has confirmed yet."""
+    row = CodeImport.objects.create(
+        by=by, product=product, reference=f"INV-{number}-2", lines=2, refused=1, compared_at=timezone.now()
+    )  # fmt: skip
+    CodeImportPart.objects.create(
+        code_import=row, number=0, place=f"{row.pk}:0", first_line=1, last_line=2,
+        content={"codes": [[1, f"{CODE}-{number}-import", "", "", ""]], "refused": [[2, "••••", "it is empty"]]},
+        left_out=[[2, "••••", "it is empty"]],
+    )  # fmt: skip
 
 
 def difference_rows(number: int, offer: Offer) -> None:
@@ -234,6 +249,10 @@ def alert_rows(number: int) -> None:
     )  # fmt: skip
     message = AlertMessage.objects.create(rule=rule, channel="webhook", bundle="low_stock", state="done")
     message.alerts.add(alert)
+    Change.objects.create(
+        page="inventory.product", target=str(number), name=f"GAME-{number}", kind="changed", by="boss", how="form",
+        fields={"name": ["Old", "New"]},
+    )  # fmt: skip
     StockSettings.current()
     user = User.objects.create_user(f"second-{number}", is_staff=True)
     Authenticator.objects.create(user=user, name="app", seed=SEED)

@@ -8,7 +8,7 @@ from django.db.models.signals import pre_save
 from django.urls import reverse
 
 from inventory import publishing
-from inventory.models import Offer, Product
+from inventory.models import Offer, Pause, Product
 from marketplaces.services.g2g.sandbox_catalogue import ITUNES_CARD
 from tests import make
 from tests.backoffice import world
@@ -117,6 +117,8 @@ def test_an_offer_that_is_there_is_not_deleted_here(offer, admin_client):
 
 
 def test_wanted_pushed_and_seen_stand_side_by_side(offer, admin_client):
+    make.add_codes(offer.product, 40)
+    Pause.objects.all().delete()
     Offer.objects.filter(pk=offer.pk).update(quantity=31, pushed_quantity=32, seen_quantity=33)
 
     text = says(admin_client.get(OFFERS))

@@ -138,7 +138,8 @@ def test_nothing_else_in_the_source_writes_an_offers_price():
             is_update = isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "update"
             if is_update and any(word.arg == "price" for word in node.keywords):
                 writers.add(path.name)
-    assert writers <= {"pricing.py", "offer_admin.py", "offers.py", "mirror.py", "differences.py", "reconciling.py"}
+    may = {"pricing.py", "offer_admin.py", "offers.py", "mirror.py", "differences.py", "reconciling.py", "drafting.py"}
+    assert writers <= may
 
 
 @pytest.mark.smoke

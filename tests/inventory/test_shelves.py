@@ -66,10 +66,10 @@ def test_what_the_offer_does_not_say_its_product_says_and_then_its_account(offer
 
 
 @pytest.mark.smoke
-def test_rules_pauses_and_stock_of_many_offers_are_four_statements(offer, django_assert_num_queries):
+def test_rules_pauses_and_stock_of_many_offers_are_three_statements(offer, django_assert_num_queries):
     places = [shelves.Place(n, offer.product_id, offer.account_id, "g2g") for n in range(500)]
 
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         assert shelves.read(places).shown(places[0]) == 10
 
 

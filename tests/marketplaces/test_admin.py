@@ -9,12 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ
 
-from marketplaces import admin as pages, services
+from marketplaces import capabilities, services
 from marketplaces.base import MarketplaceService
 from marketplaces.forms import AccountForm, option_field
 from marketplaces.models import Account, ApiCall, WebhookEvent
 from marketplaces.sandbox_faults import Fault
 from marketplaces.types import Field
+from tests import make
 from tests.backoffice import world
 
 LIST = reverse("admin:marketplaces_account_changelist")
@@ -78,7 +79,7 @@ def test_an_account_is_added_and_its_page_shows_where_webhooks_go(db, admin_clie
     assert (made.marketplace, made.is_enabled) == ("g2g", True)
     assert made.credentials == {"api_key": "key-1", "secret": "secret-1", "user_id": "17"}
     assert (made.webhook_secrets, made.options) == (["hook-1"], {})
-    assert response.redirect_chain[-1][0] == page(made)
+    assert response.redirect_chain[-1][0] == connect(made)
     assert made.hook_url in response.content.decode()
 
 
@@ -191,12 +192,85 @@ def test_who_may_only_look_sees_options_and_no_credentials(account):
     assert "credential_" not in text
 
 
-def test_the_page_says_what_the_marketplace_can_do():
-    class Little(MarketplaceService):
-        def fetch_order(self, order_id):
-            return None
+def test_every_operation_stands_among_what_a_marketplace_supports():
+    own = {name for name, member in vars(MarketplaceService).items() if callable(member) and not name.startswith("_")}
+    no_operation = {"plan", "letter", "code_problem", "file_problem", "notices", "answers", "offer_pages"}
+    named = {name for names in capabilities.LINES.values() for name in names} | capabilities.PARTS
 
-    assert pages.supported(Little) == ["fetch order"]
+    assert named == own - no_operation
+
+
+def test_the_page_says_what_the_marketplace_supports_and_what_not(admin_client, db):
+    account = make.account(marketplace="gcommerce")
+
+    lines = {line.words: line for line in capabilities.of(account)}
+    text = " ".join(admin_client.get(page(account)).content.decode().split())
+
+    assert (lines["Create offers"].is_there, lines["Buy codes from others"].is_there) == (True, False)
+    assert 'aria-label="no">cancel</span> <span>Buy codes from others' in text
+
+
+# --- the guided set-up ---------------------------------------------------------------------------------------
+
+
+def connect(account):
+    return reverse("admin:marketplaces_account_connect", args=[account.pk])
+
+
+def steps_of(client, account):
+    return {step.name: step for step in client.get(connect(account)).context["steps"]}
+
+
+def test_the_set_up_ticks_what_is_done(g2g, admin_client, django_assert_max_num_queries):
+    empty = Account.objects.get()  # not the object that tells the sandbox which credentials are right
+    empty.credentials = {}
+    empty.save(update_fields=["credentials"])
+    steps = steps_of(admin_client, g2g.account)
+    assert not any(step.is_done for step in steps.values())
+    assert "Missing: API key, API secret, User id." in steps["credentials"].facts
+
+    g2g.account.save(update_fields=["credentials"])
+    admin_client.post(connect(g2g.account))
+    WebhookEvent.objects.create(
+        account=g2g.account, event_id="1", kind="order.created", method="POST", received_at=timezone.now(), body="{}"
+    )
+    make.offer(make.product(), g2g.account, seen_at=timezone.now())
+    admin_client.get(connect(g2g.account))
+    with django_assert_max_num_queries(15):
+        response = admin_client.get(connect(g2g.account))
+    assert response.context["is_ready"]
+    assert "G2G is connected" in response.content.decode()
+
+
+def test_a_marketplace_that_sends_nothing_needs_no_webhook_step(admin_client, db):
+    account = make.account(marketplace="gcommerce")
+
+    step = steps_of(admin_client, account)["webhook"]
+
+    assert step.is_done
+    assert "sends nothing by itself" in step.facts[0]
+    assert account.hook_url not in admin_client.get(connect(account)).content.decode()
+
+
+@pytest.mark.parametrize("slug", services.all_services())
+def test_each_marketplace_says_how_it_is_connected(slug, admin_client, db):
+    account = make.account(marketplace=slug)
+    service = account.service_class
+
+    text = html.unescape(admin_client.get(connect(account)).content.decode())
+
+    assert all(line in text for line in service.guide["credentials"])
+    assert not service.calls_us() or all(line in text for line in service.guide["webhook"])
+    assert set(service.guide) <= {"credentials", "connection", "webhook", "reading"}
+
+
+def test_who_may_only_look_sees_the_set_up_and_tests_nothing(g2g):
+    client = Client()
+    client.force_login(world.staff("viewer", "marketplaces.view_account"))
+
+    assert "Test connection</button>" not in client.get(connect(g2g.account)).content.decode()
+    assert client.post(connect(g2g.account)).status_code == 403
+    assert not ApiCall.objects.exists()
 
 
 # --- the connection test -------------------------------------------------------------------------------------
@@ -234,6 +308,14 @@ def test_a_marketplace_that_is_away_is_named(g2g, admin_client):
     assert "the connection works" not in text
     assert "Main G2G (play): " in text
     assert "HTTP 503" in text
+
+
+def test_a_web_page_in_place_of_the_api_is_told(g2g, admin_client):
+    g2g.sandbox.faults.add(Fault("G2G-18", "html"))
+
+    text = html.unescape(act(admin_client, "check_now", g2g.account).content.decode())
+
+    assert "What answers at http://g2g.test is a web page, not G2G's API" in text
 
 
 def test_who_may_only_look_cannot_test_the_connection(g2g):

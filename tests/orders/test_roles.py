@@ -25,7 +25,8 @@ PAGES = {
     },
     "Stock keepers": {
         "backoffice.Alert", "marketplaces.Account", "marketplaces.CatalogueProduct", "inventory.Product",
-        "inventory.Supplier", "inventory.Batch", "inventory.Code", "inventory.StockSettings", "inventory.Purchase",
+        "inventory.Supplier", "inventory.Batch", "inventory.Code", "inventory.CodeImport", "inventory.StockSettings",
+        "inventory.Purchase",
         "inventory.Hold", "inventory.Movement", "inventory.Offer", "inventory.Upload", "inventory.Recall",
         "inventory.RecalledCode",
     },

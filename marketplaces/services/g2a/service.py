@@ -16,8 +16,20 @@ from marketplaces.exceptions import (
     Unsupported,
 )
 from marketplaces.http import Client
-from marketplaces.services.g2a import account, bodies, catalogue, dialects, inbound, mapping, random_keys, reading
+from marketplaces.questions import OfferForm, Rehearsal
+from marketplaces.services.g2a import (
+    account,
+    asking,
+    bodies,
+    catalogue,
+    dialects,
+    inbound,
+    mapping,
+    random_keys,
+    reading,
+)
 from marketplaces.services.g2a.bodies import OfferFilter, ProductFilter
+from marketplaces.services.g2a.guide import GUIDE
 from marketplaces.services.g2a.line import Line
 from marketplaces.services.g2a.mapping import ProductPage, Reservation, ReservedStock
 from marketplaces.services.g2a.offers import PAGE_SIZE, Offers
@@ -54,6 +66,7 @@ RESERVATION_SECONDS = 9
 
 class Service(MarketplaceService):
     slug = "g2a"
+    delivery_target_seconds = 9  # G2A asks for the codes and waits so long
     label = "G2A"
     default_base_url = dialects.PRODUCTION_ROOT
     credentials = account.CREDENTIALS
@@ -62,6 +75,8 @@ class Service(MarketplaceService):
     secret_keys = reading.SECRET_KEYS
     budget_burst = 20
     longest_read_seconds = KEY_SECONDS
+    guide = GUIDE
+    currencies = (bodies.CURRENCY,)
     find_requests = 5  # `contract` needs one; in `live` the offers of one type are read page by page
     hook_methods = inbound.METHODS
     always_told = frozenset({401})  # it fetches a new token then
@@ -169,6 +184,10 @@ class Service(MarketplaceService):
         wanted = ProductFilter(product_id=product_id, is_out_of_stock_shown=bool(product_id))
         return self.fetch_products(wanted, page).products
 
+    def search_catalogue(self, text: str, *, category: str = "") -> Sequence[RemoteProduct]:
+        """The same: what can be bought there is what can be sold there."""
+        return self.search_products(text)
+
     def get_product(self, product_id: str) -> RemoteProduct:
         """Read a product with price and stock (G2A-03); there is no other call for these (G2A-P52)."""
         product_id = bodies.product_id(product_id)
@@ -183,6 +202,14 @@ class Service(MarketplaceService):
         return found[0]
 
     # --- offers ------------------------------------------------------------------------------------------------
+
+    def offer_form(self, product_id: str) -> OfferForm:
+        """The same for every product; no request."""
+        return asking.FORM
+
+    def rehearse(self, content: OfferContent) -> Rehearsal:
+        """The body of G2A-08."""
+        return Rehearsal(asking.STEPS, bodies.create_body(content, self._dialect), asking.left_out(content))
 
     def fetch_offers(self) -> Iterator[RemoteOffer]:
         """List our offers (G2A-10): all of them, each once."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from marketplaces.exceptions import NotFound, PermanentError
 from marketplaces.services.g2g import catalogue, validation
 from marketplaces.services.g2g.line import Line, segment, too_new
-from marketplaces.types import RemoteProduct
+from marketplaces.types import Category, RemoteProduct
 
 
 class Catalogue:
@@ -43,6 +43,14 @@ class Catalogue:
         """Get Services (G2G-01), with their categories in v2."""
         payload = self._line.call("G2G-01", "GET", "/services", params={"language": _known(language)})
         return catalogue.to_services(payload)
+
+    def fetch_categories(self) -> Iterator[Category]:
+        """Get Services (G2G-01): every category that has an id, named with its service. v2 alone tells them."""
+        if self._line.version == "v1":
+            raise too_new("G2G-01", "a list of categories")
+        for service in self.fetch_services():
+            for external_id, name in service.category_ids():
+                yield Category(external_id, name if name == service.name else f"{service.name} / {name}")
 
     def fetch_brands(self, service_id: str, query: str = "", language: str = "en") -> Iterator[catalogue.Brand]:
         """Get Brands (G2G-02), a thousand a page."""

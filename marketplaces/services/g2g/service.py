@@ -15,12 +15,15 @@ from marketplaces.exceptions import (
     Unsupported,
 )
 from marketplaces.http import Client
-from marketplaces.services.g2g import inbound, mapping, reading, signing, validation, webhook_log
+from marketplaces.questions import Answers, OfferForm, Rehearsal
+from marketplaces.services.g2g import asking, inbound, mapping, reading, signing, validation, webhook_log
 from marketplaces.services.g2g.browsing import Catalogue
+from marketplaces.services.g2g.guide import GUIDE
 from marketplaces.services.g2g.line import Line, named, segment
 from marketplaces.shop import Shop
 from marketplaces.types import (
     Call,
+    Category,
     CodeToSend,
     Connection,
     DeliveryIssue,
@@ -43,14 +46,18 @@ OFFERS_PER_PAGE = 100
 # Requests set aside to look for an offer: a page of offers, and a few of them in full.
 REQUESTS_TO_FIND = 5
 KIND_WORDS = {DeliveryKind.CODES: "codes", DeliveryKind.TOP_UP: "a top-up"}
-NEEDS_V2 = frozenset({"fetch_offers", "find_offer", "fetch_deliveries", "report_units"})
+NEEDS_V2 = frozenset(
+    {"fetch_offers", "find_offer", "fetch_deliveries", "report_units", "search_catalogue", "fetch_categories"}
+)
 FILTERS = frozenset({"status", "query", "brand_id", "service_id", "seller_id"})
 
 
 class Service(MarketplaceService):
     slug = "g2g"
     label = "G2G"
+    guide = GUIDE
     find_requests = REQUESTS_TO_FIND
+    searches_by_category = True
     default_base_url = "https://open-api.g2g.com"
     credentials = (
         Field("api_key", "API key", "From API Integration in G2G's account menu."),
@@ -135,6 +142,27 @@ class Service(MarketplaceService):
     def fetch_catalogue(self) -> Iterator[RemoteProduct]:
         """Walk services, categories or brands, and products (G2G-01 to G2G-03). Each product comes once."""
         return self.catalogue.fetch_all()
+
+    def fetch_categories(self) -> Iterator[Category]:
+        """Get Services (G2G-01): the places in their trees in which products lie. v2 only."""
+        return self.catalogue.fetch_categories()
+
+    def search_catalogue(self, text: str, *, category: str = "") -> Sequence[RemoteProduct]:
+        """Get Products (G2G-03) of a category, by a brand's keyword. v2 only."""
+        return self.catalogue.fetch_products(category_id=category, query=text)
+
+    def offer_form(self, product_id: str) -> OfferForm:
+        """Get Attributes (G2G-04), as questions."""
+        return asking.form_of(self.catalogue.get_form(product_id))
+
+    @classmethod
+    def answered(cls, form: OfferForm, answers: Answers) -> Json:
+        return asking.content_of(form, answers)
+
+    def rehearse(self, content: OfferContent) -> Rehearsal:
+        """The body of G2G-05."""
+        body, notes = validation.create_body(content, self._line.version)
+        return Rehearsal(["Create the offer (G2G-05)."], body, notes)
 
     # --- offers ------------------------------------------------------------------------------------------------
 

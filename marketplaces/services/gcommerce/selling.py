@@ -89,13 +89,7 @@ def _read_back(line: Line, offer: RemoteOffer, warnings: list[str]) -> RemoteOff
 def create(line: Line, content: OfferContent, warnings: list[str]) -> RemoteOffer:
     """Create a product (GCO-04) and read it back; a second request that may fail without harm."""
     operation = "GCO-04"
-    if not content.title or not content.external_product_id:
-        raise refuse(operation, "A new product needs a name and a product code of ours. Give it both")
-    body = fields.body(content, ALL, Form.PRODUCT) | fields.image_pairs(content)
-    if "category_ids" not in body:
-        warnings.append("The product has no category: G-Commerce may refuse it, or hide it")
-    if left := [name for name in fields.unlisted(content, Form.PRODUCT) if name != "images"]:
-        warnings.append(f"A new product takes no {', '.join(left)}: change the attributes once it is there")
+    body = new_product(content, warnings)
     seconds = SLOW_SECONDS if "main_pair" in body else READ_SECONDS
     payload = line.call(
         operation, "POST", "/products", payload=body, about=content.external_product_id, read_seconds=seconds
@@ -104,6 +98,18 @@ def create(line: Line, content: OfferContent, warnings: list[str]) -> RemoteOffe
     if not offer_id:
         raise UnknownOutcome("G-Commerce took the product and told no id for it", kind="unknown", operation=operation)
     return _read_back(line, RemoteOffer(offer_id, external_product_id=content.external_product_id), warnings)
+
+
+def new_product(content: OfferContent, warnings: list[str]) -> Json:
+    """The body of GCO-04; what it leaves out is told in `warnings`. Raises PermanentError (invalid)."""
+    if not content.title or not content.external_product_id:
+        raise refuse("GCO-04", "A new product needs a name and a product code of ours. Give it both")
+    body = fields.body(content, ALL, Form.PRODUCT) | fields.image_pairs(content)
+    if "category_ids" not in body:
+        warnings.append("The product has no category: G-Commerce may refuse it, or hide it")
+    if left := [name for name in fields.unlisted(content, Form.PRODUCT) if name != "images"]:
+        warnings.append(f"A new product takes no {', '.join(left)}: change the attributes once it is there")
+    return body
 
 
 def update(line: Line, offer_id: str, content: OfferContent, names: frozenset[str], warnings: list[str]) -> RemoteOffer:

@@ -8,7 +8,9 @@ from django.utils import timezone
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import BudgetSpent, ConfigurationError, TemporaryError
 from marketplaces.http import Client
-from marketplaces.services.gcommerce import decoding, fields, mapping, selling, statuses, trading
+from marketplaces.questions import OfferForm, Rehearsal
+from marketplaces.services.gcommerce import asking, decoding, fields, mapping, selling, statuses, trading
+from marketplaces.services.gcommerce.guide import GUIDE
 from marketplaces.services.gcommerce.line import Line, named, whole_id
 from marketplaces.types import (
     Category,
@@ -77,6 +79,9 @@ class Service(MarketplaceService):
     bulk_fields = selling.IN_BULK
     offers_per_feed = selling.MOST_FED
     offers_by_code = True
+    guide = GUIDE
+    own_code = asking.OWN_CODE
+    currencies = (fields.CURRENCY,)
     elsewhere = {"cancel_order": IN_PANEL, "accept_purchase_order": IN_PANEL}
 
     def __init__(self, connection: Connection, client: Client) -> None:
@@ -137,6 +142,16 @@ class Service(MarketplaceService):
         return mapping.to_category(named(payload, "category_id", category_id, "GCO-02"))
 
     # --- offers ------------------------------------------------------------------------------------------------
+
+    def offer_form(self, product_id: str) -> OfferForm:
+        """What a new product says, with the categories there are (GCO-01)."""
+        return asking.form_of(self.fetch_categories())
+
+    def rehearse(self, content: OfferContent) -> Rehearsal:
+        """The body of GCO-04."""
+        notes: list[str] = []
+        body = selling.new_product(content, notes)
+        return Rehearsal(["Create the product (GCO-04), and read it back: it may wait for approval."], body, notes)
 
     def fetch_offers(self) -> Iterator[RemoteOffer]:
         """List Products (GCO-03): all of ours, in a short form."""

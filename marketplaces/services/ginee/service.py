@@ -17,7 +17,9 @@ from marketplaces.exceptions import (
     UnknownOutcome,
 )
 from marketplaces.http import Client
+from marketplaces.questions import Rehearsal
 from marketplaces.services.ginee import address, inbound, mapping, reading, signing, subscription
+from marketplaces.services.ginee.guide import GUIDE
 from marketplaces.services.ginee.line import ORDERS_PER_PAGE, Line, windows
 from marketplaces.services.ginee.stock import MOST_STOCK, QUANTITY, ROWS_PER_UPDATE, SKUS_PER_READ, Stock, batches
 from marketplaces.shop import Shop
@@ -100,6 +102,11 @@ class Service(MarketplaceService):
     secret_keys = reading.PERSONAL_KEYS
     accepted = inbound.ACCEPTED
     offer_fields = bulk_fields = frozenset({QUANTITY})
+    own_code = Field(
+        "external_product_id", "Master SKU", "As it stands in Ginee, to the letter. Usually the same as our SKU.",
+    )  # fmt: skip
+    guide = GUIDE
+    offers_exist_there = True
     offers_per_update = ROWS_PER_UPDATE
     offers_per_read = SKUS_PER_READ
     orders_per_read = ORDERS_PER_READ
@@ -268,6 +275,12 @@ class Service(MarketplaceService):
                 operation="GIN-C06",
             )
         return replace(found, was_there=True)
+
+    def rehearse(self, content: OfferContent) -> Rehearsal:
+        """Nothing is made: what is sent is stock."""
+        sku, quantity = content.external_product_id, min(content.quantity, MOST_STOCK)
+        steps = [f"Look the master SKU “{sku}” up (GIN-C06).", f"Set its stock to {quantity:,} (GIN-C04)."]
+        return Rehearsal(steps, None, ["Ginee's prices and texts are left to Ginee: only stock is sent"])
 
     def update_offer(self, offer_id: str, content: OfferContent, fields: frozenset[str]) -> RemoteOffer:
         """Set the stock of one master SKU (GIN-C04); other fields can't be sent."""

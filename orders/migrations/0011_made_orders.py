@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0008_topup_stock'),
+        ('orders', '0010_reports'),
     ]
 
     operations = [
