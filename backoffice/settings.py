@@ -285,6 +285,7 @@ SCHEDULES = {
     "sweep alerts": ("backoffice.tasks.sweep_alerts", 1),
     "sweep marketplaces": ("marketplaces.tasks.sweep", 1),
     "prune the call log": ("marketplaces.tasks.prune", 60),
+    "prune settled differences": ("inventory.tasks.prune", 60),
     "recover missed events": ("marketplaces.tasks.recover_missed_events", 15),
     "apply price rules": ("inventory.tasks.reprice", 5),
     "sweep stock": ("inventory.tasks.sweep", 1),

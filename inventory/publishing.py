@@ -319,9 +319,14 @@ def tell_offers(product_id: int) -> None:
     with transaction.atomic():
         if not StockChange.objects.filter(product_id=product_id).delete()[0]:
             return
-        exists_there = ~Q(external_id="") | Q(state__in=[State.DUE, State.IN_FLIGHT, State.UNKNOWN])
-        request(Offer.objects.filter(exists_there, product_id=product_id).exclude(seen_status=OfferStatus.REMOVED))
+        show_again(Offer.objects.filter(product_id=product_id))
     stock_changed.send(sender=StockChange, product_id=product_id)
+
+
+def show_again(offers: QuerySet[Offer]) -> int:
+    """Push the number of those of these offers that are there, or on their way there; returns how many. Safe to repeat."""
+    is_there = ~Q(external_id="") | Q(state__in=[State.DUE, State.IN_FLIGHT, State.UNKNOWN])
+    return request(offers.filter(is_there).exclude(seen_status=OfferStatus.REMOVED))
 
 
 def look_at(account: Account, external_id: str) -> None:

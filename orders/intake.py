@@ -11,7 +11,8 @@ from django.db.models import Count
 from django.utils import timezone
 
 from backoffice.rows import as_read, insert_if_new, save_changed
-from inventory import stock
+from inventory import publishing, stock
+from inventory.models import Offer
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import PermanentError
@@ -40,6 +41,8 @@ OVER = frozenset(
 
 # Goods of such an order have left, whether their parcels are known here yet or not.
 LEFT = frozenset({OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED})
+# The marketplace puts the units of such an order back on its own shelf, whether we have any or not.
+GIVEN_BACK = OVER - LEFT
 
 
 def refresh(account: Account, hint: RemoteOrder, service: MarketplaceService | None = None) -> Order:
@@ -121,6 +124,7 @@ def import_order(
         order, is_new = _locked_or_new(account, remote)
         before = as_read(order)
         order.account = account  # else it would be read once more
+        before_state = order.state
         if is_new:
             timeline.write(order, "created", "The order came in.")
         if event_status_word:
@@ -136,6 +140,8 @@ def import_order(
         if order.state in OVER:
             stop_unsent(order)
             _wake_persons_work(order)
+        if order.state in GIVEN_BACK and before_state not in GIVEN_BACK:
+            publishing.show_again(Offer.objects.filter(pk__in=[line.offer_id for line in lines if line.offer_id]))
         return order
 
 
@@ -196,7 +202,7 @@ def set_aside(line: OrderLine, open_units: int | None = None) -> None:
     order = line.order
     if open_units is None:
         open_units = units_to_come(line)
-    if order.state in LEFT and order.needs_shipping and line.product.is_counted and open_units:
+    if order.state in LEFT and order.needs_shipping and open_units:
         return  # what is held for it is on its way; the parcel takes it out of stock when it is known here
     if not _is_to_hold(order) or open_units == 0:
         let_go(line)
@@ -243,11 +249,12 @@ def _units_left(line: OrderLine) -> int:
 
 
 def _given(lines: Sequence[OrderLine]) -> Counter[int]:
-    """Units that we have picked for lines, or that people have handed over where they are counted."""
+    """Units that we have picked for lines, less what came back; where they are counted, what people have handed over."""
     counted = [line for line in lines if topup_stock.is_counted(line)]
     others = [line for line in lines if not topup_stock.is_counted(line)]
-    items = DeliveryItem.objects.filter(delivery__line__in=others, delivery__is_replacement=False, withdrawn_at=None)
-    rows = items.values_list("delivery__line").annotate(units=Count("pk")).order_by() if others else ()
+    there = DeliveryItem.objects.filter(delivery__line__in=others, withdrawn_at=None, returned_at=None)
+    items = there.filter(delivery__is_replacement=False).values_list("delivery__line")
+    rows = items.annotate(units=Count("pk")).order_by() if others else ()
     return Counter(dict(rows) | {line.pk: topup_stock.handed_over(line).bought for line in counted})
 
 
