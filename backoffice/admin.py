@@ -15,14 +15,12 @@ from django.contrib.admin.utils import flatten_fieldsets, model_ngettext, quote
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin, UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.core.paginator import Paginator
-from django.db import connections
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 from django_q import admin as q2
@@ -33,6 +31,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from backoffice import money, trail
 from backoffice.list_parts import HelpsWhenEmpty, SavesFilters
+from backoffice.paginator import EstimatingPaginator, InlineRows
 from backoffice.trail_parts import KeepsTrail
 
 # Posted with an action that was pressed on an object's own page; its value is that object's primary key.
@@ -42,43 +41,6 @@ FROM_PAGE = "_from_page"
 HISTORY_ROWS = 1000
 
 Column = Callable[[Any], Any]
-
-
-# --- the paginator -------------------------------------------------------------------------------------------
-
-
-class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts at most 10,001 rows; without a filter PostgreSQL's own estimate stands for a big table.
-
-    Page numbers end at 100, which also spares the database deep offsets.
-    """
-
-    COUNTED = 10_001
-    LAST_PAGE = 100
-    template_name = "admin/pagination_estimated.html"
-
-    @cached_property
-    def count(self) -> int:
-        rows = cast("QuerySet[Any]", self.object_list)
-        estimate = self._estimate(rows)
-        return estimate if estimate >= self.COUNTED else rows.order_by().values("pk")[: self.COUNTED].count()
-
-    @cached_property
-    def num_pages(self) -> int:
-        return min(super().num_pages, self.LAST_PAGE)
-
-    @property
-    def is_exact(self) -> bool:
-        return self.count < self.COUNTED
-
-    def _estimate(self, rows: "QuerySet[Any]") -> int:
-        connection = connections[rows.db]
-        if connection.vendor != "postgresql" or rows.query.where or rows.query.is_sliced or rows.query.distinct:
-            return 0
-        with connection.cursor() as cursor:
-            table = connection.ops.quote_name(rows.model._meta.db_table)
-            cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
-            return int(cursor.fetchone()[0])
 
 
 # --- columns that many lists share ---------------------------------------------------------------------------
@@ -217,8 +179,21 @@ class BaseAdmin(KeepsTrail, SavesFilters, HelpsWhenEmpty, ModelAdmin):  # type: 
         rows = request.__dict__.setdefault("_rows", {})
         key = (self.model, object_id, from_field)
         if key not in rows:
-            rows[key] = super().get_object(request, object_id, from_field)
+            rows[key] = self._read(request, object_id, from_field)
         return rows[key]
+
+    def _read(self, request: HttpRequest, object_id: str, from_field: str | None) -> Any:
+        field: Any = self.opts.get_field(from_field) if from_field else self.opts.pk
+        rows = self.get_page_queryset(request)
+        try:
+            return rows.get(**{field.name: field.to_python(object_id)})
+        except (ObjectDoesNotExist, ValidationError, ValueError):
+            return None
+
+    def get_page_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """The rows of which a page shows one: with what the list shows of each, so that it is not read afterwards."""
+        rows: QuerySet[Any] = self.get_queryset(request)
+        return rows.select_related(*self.list_select_related) if self.list_select_related else rows
 
     def _work_out_once(self, names: Sequence[Any]) -> None:
         """Work out what a page shows of its row once; the theme asks for each field's words five times."""
@@ -355,6 +330,7 @@ class EvidenceAdmin(ReadOnlyMixin, BaseAdmin):
 
 class EvidenceInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     is_evidence = True
+    formset = InlineRows
     extra = 0
     can_delete = False
     hide_title = True
