@@ -1,9 +1,6 @@
-"""The ground of every admin page: BaseAdmin, the paginator that does not count, and columns that many lists share.
+"""The ground of every admin page: BaseAdmin, and what is built on it for evidence. The columns of lists stand beside it."""
 
-Staff and the queue, whose models are not ours, are registered on it here.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import wraps
 from typing import Any, cast
 
@@ -12,27 +9,27 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import flatten_fieldsets, model_ngettext, quote
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin, UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
-from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.core.paginator import Paginator
-from django.db import connections
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.functional import cached_property
-from django.utils.text import Truncator
-from django.utils.translation import gettext_lazy as _
-from django_q import admin as q2
-from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.admin import ModelAdmin, TabularInline
-from unfold.decorators import display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from backoffice import money, trail
+from backoffice.columns import (
+    OUTGOING,
+    Column,
+    age,
+    badge,
+    in_lines,
+    link,
+    plain,
+    preformatted,
+    price,
+    short,
+)
 from backoffice.list_parts import HelpsWhenEmpty, SavesFilters
+from backoffice.paginator import EstimatingPaginator, InlineRows
 from backoffice.trail_parts import KeepsTrail
 
 # Posted with an action that was pressed on an object's own page; its value is that object's primary key.
@@ -41,131 +38,27 @@ FROM_PAGE = "_from_page"
 # Beyond this many rows the history of one action names only the first.
 HISTORY_ROWS = 1000
 
-Column = Callable[[Any], Any]
-
-
-# --- the paginator -------------------------------------------------------------------------------------------
-
-
-class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts at most 10,001 rows; without a filter PostgreSQL's own estimate stands for a big table.
-
-    Page numbers end at 100, which also spares the database deep offsets.
-    """
-
-    COUNTED = 10_001
-    LAST_PAGE = 100
-    template_name = "admin/pagination_estimated.html"
-
-    @cached_property
-    def count(self) -> int:
-        rows = cast("QuerySet[Any]", self.object_list)
-        estimate = self._estimate(rows)
-        return estimate if estimate >= self.COUNTED else rows.order_by().values("pk")[: self.COUNTED].count()
-
-    @cached_property
-    def num_pages(self) -> int:
-        return min(super().num_pages, self.LAST_PAGE)
-
-    @property
-    def is_exact(self) -> bool:
-        return self.count < self.COUNTED
-
-    def _estimate(self, rows: "QuerySet[Any]") -> int:
-        connection = connections[rows.db]
-        if connection.vendor != "postgresql" or rows.query.where or rows.query.is_sliced or rows.query.distinct:
-            return 0
-        with connection.cursor() as cursor:
-            table = connection.ops.quote_name(rows.model._meta.db_table)
-            cursor.execute("SELECT reltuples::bigint FROM pg_class WHERE oid = %s::regclass", [table])
-            return int(cursor.fetchone()[0])
-
-
-# --- columns that many lists share ---------------------------------------------------------------------------
-
-# unfold's colours for the states of everything that goes out.
-OUTGOING = {"due": "info", "in_flight": "info", "done": "success", "unknown": "warning", "needs_attention": "danger"}
-
-
-def badge(field: str, colours: Mapping[str, str], description: str = "") -> Column:
-    """Show a choice as a coloured label; a value without a colour stays grey."""
-
-    def column(row: Any) -> tuple[str, str] | None:
-        value = getattr(row, field)
-        return (value, getattr(row, f"get_{field}_display")()) if value else None
-
-    return _column(column, field, description, label=_Colours(colours), ordering=field)
-
-
-class _Colours(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return ""
-
-
-def price(field: str, description: str = "", currency: str = "currency") -> Column:
-    """Show an amount with its currency, rounded to what is paid."""
-
-    def column(row: Any) -> str | None:
-        shown = money.display(getattr(row, field), getattr(row, currency))
-        return shown.replace(" ", "\N{NO-BREAK SPACE}") or None
-
-    return _column(column, field, description, ordering=field)
-
-
-def plain(field: str, description: str) -> Column:
-    """Show a column under another title."""
-
-    def column(row: Any) -> Any:
-        return getattr(row, field)
-
-    return _column(column, field, description, ordering=field)
-
-
-def age(field: str, description: str = "") -> Column:
-    """Show how long ago something was."""
-
-    def column(row: Any) -> Any:
-        at = getattr(row, field)
-        return naturaltime(at) if at else None
-
-    return _column(column, field, description, ordering=field)
-
-
-def short(field: str, description: str = "", length: int = 60) -> Column:
-    """Show the beginning of a long text."""
-
-    def column(row: Any) -> str:
-        return Truncator(getattr(row, field)).chars(length)
-
-    return _column(column, field, description)
-
-
-def preformatted(field: str, description: str = "") -> Column:
-    """Show a text as it is, on an object's page. For texts that hold no secret."""
-
-    def column(row: Any) -> str:
-        return in_lines(getattr(row, field))
-
-    return _column(column, field, description)
-
-
-def in_lines(text: str) -> str:
-    return render_to_string("admin/preformatted.html", {"text": text})
-
-
-def link(view: str, text: str, *args: Any, query: str = "") -> str:
-    """A link to another page of the admin."""
-    url = reverse(view, args=args)
-    return render_to_string("admin/link.html", {"url": f"{url}?{query}" if query else url, "text": text})
-
-
-def _column(function: Column, field: str, description: str, **facts: Any) -> Column:
-    function.__name__ = field  # it becomes the cell's class
-    words = description or field.removesuffix("_at").replace("_", " ")
-    return cast(Column, display(function, description=words, **facts))
-
-
-# --- the admin classes ---------------------------------------------------------------------------------------
+# What the pages of every room are made of is imported from here.
+__all__ = [
+    "FROM_PAGE",
+    "OUTGOING",
+    "BaseAdmin",
+    "EstimatingPaginator",
+    "EvidenceAdmin",
+    "EvidenceInline",
+    "GoThere",
+    "ReadOnlyMixin",
+    "age",
+    "answer",
+    "badge",
+    "in_lines",
+    "kept",
+    "link",
+    "plain",
+    "preformatted",
+    "price",
+    "short",
+]
 
 
 def _once_a_row(name: str, method: Column) -> Column:
@@ -217,8 +110,21 @@ class BaseAdmin(KeepsTrail, SavesFilters, HelpsWhenEmpty, ModelAdmin):  # type: 
         rows = request.__dict__.setdefault("_rows", {})
         key = (self.model, object_id, from_field)
         if key not in rows:
-            rows[key] = super().get_object(request, object_id, from_field)
+            rows[key] = self._read(request, object_id, from_field)
         return rows[key]
+
+    def _read(self, request: HttpRequest, object_id: str, from_field: str | None) -> Any:
+        field: Any = self.opts.get_field(from_field) if from_field else self.opts.pk
+        rows = self.get_page_queryset(request)
+        try:
+            return rows.get(**{field.name: field.to_python(object_id)})
+        except (ObjectDoesNotExist, ValidationError, ValueError):
+            return None
+
+    def get_page_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """The rows of which a page shows one: with what the list shows of each, so that it is not read afterwards."""
+        rows: QuerySet[Any] = self.get_queryset(request)
+        return rows.select_related(*self.list_select_related) if self.list_select_related else rows
 
     def _work_out_once(self, names: Sequence[Any]) -> None:
         """Work out what a page shows of its row once; the theme asks for each field's words five times."""
@@ -355,105 +261,14 @@ class EvidenceAdmin(ReadOnlyMixin, BaseAdmin):
 
 class EvidenceInline(ReadOnlyMixin, TabularInline):  # type: ignore[misc]
     is_evidence = True
+    formset = InlineRows
     extra = 0
     can_delete = False
     hide_title = True
 
 
-# --- staff ---------------------------------------------------------------------------------------------------
-
 admin.site.index_title = "Back office"
-admin.site.unregister([User, Group])
-
-
-@admin.register(User)
-class UserAdmin(DjangoUserAdmin, BaseAdmin):  # type: ignore[misc, type-arg]
-    empty_help = _("There are no users. Add one, mark it as staff, and give it the group of its work.")
-    form = UserChangeForm
-    add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
-    search_fields = ("username__startswith", "email__startswith")
-    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", age("last_login", "last seen"))
-
-    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
-        with trail.watching(User, [id], by=request.user.get_username(), how="password"):
-            return super().user_change_password(request, id, form_url)
-
-
-@admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, BaseAdmin):  # type: ignore[misc]
-    empty_help = _(
-        "There are no groups. They are made again by “manage.py migrate”; or add one with just the"
-        " permissions of its work."
-    )
-    search_fields = ("name__startswith",)
-
-
-# --- the queue: django-q2's own tables, to look at and to run a failed task once more --------------------------
-
-admin.site.unregister([Success, Failure, Schedule, OrmQ])
-
-
-@admin.register(OrmQ)
-class QueueAdmin(q2.QueueAdmin, EvidenceAdmin):  # type: ignore[misc]
-    """The wake-ups that wait. A wake-up that is lost costs a minute: the sweep sends another."""
-
-    empty_help = _(
-        "Nothing waits for a worker: all wake-ups are taken. If work stands still nevertheless, see whether"
-        " the workers run."
-    )
-    list_display = ("func", "args", age("lock", "due"), "task_id")
-    list_filter = ()
-    ordering = ("lock",)
-
-
-class _TaskAdmin(EvidenceAdmin):
-    search_fields = ("name__startswith", "func__startswith")
-    ordering = ("-stopped",)
-    fields = ("name", "func", "args", "kwargs", "started", "stopped", "success", "result", "attempt_count")
-
-
-@admin.register(Success)
-class SuccessAdmin(q2.TaskAdmin, _TaskAdmin):  # type: ignore[misc]
-    empty_help = _(
-        "No task has ended yet. Workers write each one down here for some hours; if this stays empty, start"
-        " them with “manage.py qcluster”."
-    )
-    list_display = ("func", "args", age("stopped", "finished"), "time_taken")
-    list_filter = ("func",)
-    search_fields = _TaskAdmin.search_fields
-    actions = ()
-
-
-@admin.register(Failure)
-class FailureAdmin(q2.FailAdmin, _TaskAdmin):  # type: ignore[misc]
-    empty_help = _("No task has failed. One that does is shown here with its reason and can be run again.")
-    list_display = ("func", "args", age("stopped", "failed"), "short_result")
-    list_filter = ("func",)
-    search_fields = _TaskAdmin.search_fields
-    actions = ("run_again",)
-    buttons = ("run_again",)
-
-    def has_run_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("django_q.change_failure"))
-
-    @admin.action(description="Run again", permissions=["run"])
-    def run_again(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
-        count = len(queryset)
-        q2.resubmit_task(self, request, queryset)
-        self.tell(request, count, "{rows} sent to the queue again; a new failure would show up here.")
-
-
-@admin.register(Schedule)
-class ScheduleAdmin(q2.ScheduleAdmin, EvidenceAdmin):  # type: ignore[misc]
-    """What runs by the clock. Written by `migrate` from settings.SCHEDULES, so a change here would not last."""
-
-    empty_help = _("No schedule is written down. “manage.py migrate” writes them from the settings.")
-    list_display = ("name", "func", "minutes", age("next_run"), "get_last_run", "get_success")
-    list_display_links = ("name",)
-    list_filter = ()
-
 
 # Last, since it stands on what is above; autodiscovery knows only this module.
-from backoffice import alert_admin, change_admin, run_admin  # noqa: E402, F401
+from backoffice import alert_admin, change_admin, queue_admin, run_admin, staff_admin  # noqa: E402, F401
 from backoffice.second_factor import admin as second_factor_admin  # noqa: E402, F401

@@ -9,7 +9,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
@@ -22,7 +21,7 @@ Kind = Alert.Kind
 TELL = "backoffice.tasks.tell_alerts"
 # What nobody should sleep through.
 URGENT = frozenset({Kind.WORKERS, Kind.ACCOUNT, Kind.REVEALS, Kind.PRICE_FLOOR})
-COUNT_KEY, COUNT_SECONDS, MOST_COUNTED = "alerts.open", 15, 100
+MOST_COUNTED = 100
 
 
 @dataclass(frozen=True)
@@ -110,12 +109,8 @@ def acknowledge(alerts: "QuerySet[Alert]", *, by: str) -> int:
 
 
 def open_count() -> int:
-    """How many alerts are open, at most a hundred and up to a quarter of a minute old: it stands on every page."""
-    known = cache.get(COUNT_KEY)
-    if known is None:
-        known = Alert.objects.filter(settled_at=None).values("pk")[:MOST_COUNTED].count()
-        cache.set(COUNT_KEY, known, COUNT_SECONDS)
-    return int(known)
+    """How many alerts are open, at most a hundred: it stands on every page, and is one look at an index of its own."""
+    return Alert.objects.filter(settled_at=None).values("pk")[:MOST_COUNTED].count()
 
 
 def prune(before: datetime) -> None:

@@ -7,15 +7,30 @@ from django.contrib.admin.views.main import PAGE_VAR
 from django.http import HttpRequest, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext
+from unfold.views import ChangeList
 
 from backoffice import filters
 from backoffice.comfort import SavedFilter
+
+
+class FiltersOnce(ChangeList):  # type: ignore[misc]
+    """A list that makes its filters, and reads what they offer, once; an action asks for its rows a second time."""
+
+    _filters: Any = None
+
+    def get_filters(self, request: HttpRequest) -> Any:
+        if self._filters is None:
+            self._filters = super().get_filters(request)
+        return self._filters
 
 
 class SavesFilters:
     """A list shows the filters that were saved of it, and opens with the person's default one."""
 
     opts: Any
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return FiltersOnce
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         if request.method != "GET" or IS_POPUP_VAR in request.GET:

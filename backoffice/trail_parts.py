@@ -48,8 +48,12 @@ class KeepsTrail:
 
     # --- actions and deletions ---
 
+    def is_watched(self, action: str) -> bool:
+        """Whether the action itself may change rows that are tracked; a deletion is watched where it is done."""
+        return action not in ("", "delete_selected")
+
     def response_action(self, request: HttpRequest, queryset: "QuerySet[Any]") -> Any:
-        if not trail.is_tracked(self.model) or request.POST.get("action") in ("", None, "delete_selected"):
+        if not trail.is_tracked(self.model) or not self.is_watched(request.POST.get("action", "")):
             return super().response_action(request, queryset)  # type: ignore[misc]
         keys: Any = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if request.POST.get("select_across") == "1":

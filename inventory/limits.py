@@ -174,7 +174,7 @@ def _fee_words(percent: Decimal, fixed: Decimal, currency: str) -> str:
 
 def _fees_of(accounts: set[UUID]) -> dict[UUID, dict[str, Fee]]:
     found: dict[UUID, dict[str, Fee]] = {pk: {} for pk in accounts}
-    for fee in Fee.objects.filter(account__in=accounts):
+    for fee in Fee.objects.filter(account__in=accounts).order_by():
         found[fee.account_id][fee.category.casefold()] = fee
     return found
 

@@ -1,20 +1,21 @@
 """Offers: what we want them to say, what was pushed, what was seen; and what a person can do about it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
-from unfold.views import ChangeList
 
 from backoffice import clock, money
 from backoffice.admin import OUTGOING, answer, badge, in_lines, link, plain, price, short
+from backoffice.list_parts import FiltersOnce
 from inventory import pricing, publishing, shelves
 from inventory.draft_admin import OfferWizard
 from inventory.limits import Book
@@ -38,19 +39,26 @@ PRICE = frozenset({"price", "currency"})
 SEEN = {"live": "success", "out_of_stock": "warning", "paused": "warning", "suspended": "danger", "removed": "danger"}
 
 
-class PricedList(ChangeList):
+class PricedList(FiltersOnce):
     """The list's rows share one look at fees, costs, rates, rules and stock, whatever their number."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = list(self.result_list)
-        book, known = Book(rows), shelves.read([Place.of(offer) for offer in rows])
+        # Read when they are shown: an action asks for the list, too, and shows none of it.
+        book, known = Book(rows), SimpleLazyObject(lambda: shelves.read([Place.of(offer) for offer in rows]))
         for offer in rows:
             offer.book, offer.shelves = book, known
 
 
+def _book(offer: Any) -> Book:
+    """The list's book, which its rows share; else one that the fields of the offer's own page share."""
+    known = vars(offer)
+    return cast(Book, known.get("book") or known.setdefault("_page_book", Book([offer])))
+
+
 def _earning(offer: Any) -> pricing.Earning:
-    return pricing.earning(offer, offer.price, getattr(offer, "book", None))
+    return pricing.earning(offer, offer.price, _book(offer))
 
 
 def _reason(request: HttpRequest) -> str:
@@ -182,7 +190,7 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
     def its_floor(self, offer: Offer) -> str:
         if offer._state.adding:
             return ""
-        limits = Book([offer]).limits(offer)
+        limits = _book(offer).limits(offer)
         refusal = limits.refusal(offer.price) if offer.price is not None else None
         return f"{limits.words}. {refusal or ''}"
 

@@ -1,7 +1,7 @@
 """Pausing and resuming, from the page of whatever is to be paused; and the list of what is."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -33,13 +33,12 @@ class Pausable(BulkRuns):
         return bool(request.user.has_perm("inventory.pause_sales"))
 
     def get_buttons(self, request: HttpRequest, row: Any) -> Sequence[str]:
-        is_paused = Pause.objects.filter(scope=pauses.target(row).scope, ended_at=None).exists()
-        return [*super().get_buttons(request, row), "resume_sales" if is_paused else "pause_sales"]
+        return [*super().get_buttons(request, row), "resume_sales" if _pause_of(row) else "pause_sales"]
 
     @display(description="sale")
     def sale(self, row: Any) -> str:
         """Whether it is for sale, and if not who paused it and why."""
-        pause = Pause.objects.filter(scope=pauses.target(row).scope, ended_at=None).first()
+        pause = _pause_of(row)
         return f"Paused {clock.said(pause.at)} by {pause.by}: {pause.reason}" if pause else "Not paused."
 
     @admin.action(description="Pause sales", permissions=["pause"])
@@ -63,6 +62,14 @@ class Pausable(BulkRuns):
         self.message_user(
             request, f"Sales go on: {count} offers show their stock again within seconds.", messages.SUCCESS
         )
+
+
+def _pause_of(row: Any) -> Pause | None:
+    """The pause of just this row, read once for its page."""
+    known = vars(row)
+    if "_pause" not in known:
+        known["_pause"] = Pause.objects.filter(scope=pauses.target(row).scope, ended_at=None).first()
+    return cast("Pause | None", known["_pause"])
 
 
 class WidePauseForm(ReasonForm):

@@ -47,6 +47,9 @@ class FeeInline(ShowsWhatItShowed, TabularInline):
             field.widget.attrs["aria-label"] = db_field.verbose_name
         return field
 
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        return super().get_queryset(request).select_related("account")  # each row is called by its account, too
+
 
 class AccountTermsInline(ShowsWhatItShowed, StackedInline):
     model = AccountTerms

@@ -1,19 +1,18 @@
 """What went wrong with an account's rows, said once for each reason, for the account's own page."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Count, Max, Q, QuerySet, Value
 
 from marketplaces.models import Account, Outgoing
 from marketplaces.outgoing import BUDGET
 
 State = Outgoing.State
 
-# Rows of each kind that are looked at, and reasons that are shown; the lists have them all.
-LOOKED_AT, SHOWN = 200, 10
+# Reasons that are shown; the lists have them all.
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -31,27 +30,17 @@ class Trouble:
 
 
 def of(account: Account) -> list[Trouble]:
-    """Name what went wrong with rows of the account that are not done, the most frequent first. Asks nobody."""
-    found = [trouble for model in _troubled(account) for trouble in _of(model, account)]
-    return sorted(found, key=lambda trouble: -trouble.rows)[:SHOWN]
+    """Name what went wrong with rows of the account that are not done, the most frequent first. Asks nobody.
 
-
-def _troubled(account: Account) -> list[type[Outgoing]]:
-    """The kinds of row that went wrong at all, in one statement: on most days there are none."""
+    One statement for all kinds of row.
+    """
     kinds = {model._meta.label_lower: model for model in apps.get_models() if issubclass(model, Outgoing)}
-    named = [_failed(model, account).order_by().values_list(Value(label)) for label, model in kinds.items()]
-    return [kinds[label] for (label,) in named[0].union(*named[1:])]
+    first, *others = (_by_reason(model, account, label) for label, model in kinds.items())
+    found = first.union(*others, all=True).order_by("-rows", "label", "-newest")[:SHOWN]
+    return [Trouble(kinds[row["label"]], row["newest"], row["rows"], row["last_error"]) for row in found]
 
 
-def _failed(model: type[Outgoing], account: Account) -> "QuerySet[Any]":
-    rows = model._default_manager.filter(Q(("account", account))).exclude(state=State.DONE)
-    return rows.exclude(failure__in=["", BUDGET])
-
-
-def _of(model: type[Outgoing], account: Account) -> Iterator[Trouble]:
-    failed = _failed(model, account).order_by("-pk").values_list("pk", "last_error")[:LOOKED_AT]
-    by_reason: dict[str, list[object]] = {}
-    for pk, reason in failed:
-        by_reason.setdefault(reason, []).append(pk)
-    for reason, pks in by_reason.items():
-        yield Trouble(model, pks[0], len(pks), reason)
+def _by_reason(model: type[Outgoing], account: Account, label: str) -> "QuerySet[Any, Any]":
+    rows = model._default_manager.filter(Q(("account", account))).exclude(state=State.DONE).order_by()
+    failed = rows.exclude(failure__in=["", BUDGET]).annotate(label=Value(label))
+    return failed.values("label", "last_error").annotate(rows=Count("pk"), newest=Max("pk"))

@@ -35,10 +35,15 @@ def can_accept(order: Order) -> bool:
     return order.state in ACCEPTABLE and has_acceptance(order.account)
 
 
+def wish_of(order: Order) -> Acceptance | None:
+    """Somebody's wish to accept the order, as it was when the order was read with it, else as it is now."""
+    return getattr(order, "acceptance", None)
+
+
 def is_open_to(order: Order) -> bool:
     """Whether a button to accept the order makes sense: it can be, and nobody's wish is on its way."""
-    wishes = Acceptance.objects.filter(order=order).exclude(state__in=ASLEEP)
-    return can_accept(order) and not wishes.exists()
+    wish = wish_of(order) if can_accept(order) else None
+    return can_accept(order) and (wish is None or wish.state in ASLEEP)
 
 
 def accept(order: Order, *, by: str) -> bool:

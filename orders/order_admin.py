@@ -21,12 +21,13 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from backoffice.admin import EvidenceAdmin, EvidenceInline, age, badge, in_lines, link, price, short
+from backoffice.paginator import InlineRows
 from backoffice.run_admin import BulkRuns
 from inventory.rates import Rates
 from marketplaces.models import ApiCall, WebhookEvent
 from orders import acceptance, contact_page, disputes, earnings, fulfilment, shipment_admin, standing
 from orders.delivery_runs import DeliverOrders
-from orders.models import Acceptance, Delivery, DeliveryItem, Order, OrderEvent, OrderLine, Shipment
+from orders.models import Acceptance, Delivery, DeliveryItem, Order, OrderEvent, OrderLine
 from orders.order_runs import AcceptOrders, SettleDisputes
 from orders.ship_runs import ShipOrders
 
@@ -62,15 +63,19 @@ class AttentionFilter(DropdownFilter):
         return queryset.filter(filters.get(self.value() or "", Q()))
 
 
+class LinesOfPage(InlineRows):
+    """The lines as the page has read them with their order."""
+
+    def get_queryset(self) -> Any:
+        return self.instance.lines.all()
+
+
 class LineInline(EvidenceInline):
     model = OrderLine
+    formset = LinesOfPage
     fields = readonly_fields = (
         "external_id", "product", "offer", "name", "sku", "quantity", "delivered", "shipped", "refunded", "unit_price",
     )  # fmt: skip
-
-    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
-        rows = super().get_queryset(request).select_related("product", "offer__product", "order")
-        return rows.defer("order__raw", "order__contact")
 
 
 class TimelineInline(EvidenceInline):
@@ -125,6 +130,13 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
         rows = super().get_queryset(request).defer("raw", "contact").prefetch_related(lines)
         return rows.annotate(needs_attention=Q(Exists(stuck)) | Q(Exists(refused)))
 
+    def get_page_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """All of the order and its lines at once: the page shows what the list leaves out."""
+        lines = Prefetch("lines", OrderLine.objects.select_related("product", "offer__product").order_by("pk"))
+        rows = super().get_page_queryset(request).select_related("account", "acceptance").defer(None)
+        rows = rows if contact_page.may_see(request) else rows.defer("contact")
+        return rows.prefetch_related(None).prefetch_related(lines)
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         number = ("number", "channel") if obj and (obj.number or obj.channel) else ()
         known = ("known_from",) if obj and (obj.is_hearsay or obj.is_summary or obj.deleted_at) else ()
@@ -155,23 +167,24 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
         return queryset.filter(Q(pk__in=orders) | Q(external_id__startswith=term)), False
 
     def get_page_context(self, request: HttpRequest, row: Order) -> dict[str, Any]:
-        parcels = shipment_admin.page_context(request, row)
+        parcels = shipment_admin.parcels_of(row)
         items = Prefetch("items", DeliveryItem.objects.order_by("pk"))
         rows = Delivery.objects.filter(line__order=row).select_related("line__product").defer("buyer_fields")
         deliveries = list(rows.prefetch_related(items).order_by("pk"))
-        shipments = list(Shipment.objects.filter(order=row, deleted_at=None).defer("contact", "raw"))
+        kept = [parcel for parcel in parcels if parcel.deleted_at is None]
         for delivery in deliveries:
             delivery.line.order = row  # else each would read it once more
-        vars(row)["page_deliveries"] = deliveries  # the buttons, which are asked for next, depend on them
-        parts = [*(each.external_id for each in deliveries), *(each.external_id for each in shipments)]
+        # The buttons, which are asked for next, depend on them.
+        vars(row).update(page_deliveries=deliveries, page_parcels=parcels)
+        parts = [*(each.external_id for each in deliveries), *(each.external_id for each in kept)]
         about = [row.external_id, *filter(None, parts)]
         return {
-            "standing": standing.sentence(row, deliveries, shipments),
+            "standing": standing.sentence(row, deliveries, kept),
             "profit": list(map(str, earnings.of(DeliveryItem.objects.filter(delivery__line__order=row), Rates()))),
             "deliveries": _deliveries_table(deliveries),
             "events": _events_table(row),
             "calls": _calls_table(row, about),
-            **parcels,
+            **shipment_admin.page_context(request, row, parcels),
         }
 
     def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
@@ -179,7 +192,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
         is_open = any(fulfilment.can_go_on(delivery) for delivery in deliveries)
         wanted = {"accept": acceptance.is_open_to(row), "deliver_now": is_open, "settle": row.is_disputed}
         names = [name for name, is_of_use in wanted.items() if is_of_use]
-        return [*names, *shipment_admin.buttons_of(row)]
+        return [*names, *shipment_admin.buttons_of(row, vars(row).get("page_parcels", ()))]
 
     def has_accept_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.accept_order"))
@@ -220,7 +233,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
 
     @display
     def accepted(self, order: Order) -> str:
-        row = Acceptance.objects.filter(order=order).first()
+        row = acceptance.wish_of(order)
         if row is None:
             return "Not from here."
         if row.state == Acceptance.State.DONE:

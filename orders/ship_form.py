@@ -1,6 +1,7 @@
 """The form that packs a parcel: all that remains of an order, to be lowered, and how it goes."""
 
 import uuid
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -32,14 +33,15 @@ class ShipForm(forms.Form):
     comment = forms.CharField(max_length=500, required=False, widget=UnfoldAdminTextInputWidget())
     token = forms.UUIDField(widget=forms.HiddenInput())
 
-    def __init__(self, data: Any, *, order: Order) -> None:
+    def __init__(self, data: Any, *, order: Order, left: Mapping[int, int] | None = None) -> None:
+        """`left` is what remains by line, where it is known; then the order's lines were read with it, too."""
         super().__init__(data, initial={"token": uuid.uuid4()})
-        self.lines = self._open_lines(order)
-        for line, left in self.lines:
+        self.lines = self._open_lines(order) if left is None else _open(order.lines.all(), left)
+        for line, most in self.lines:
             self.fields[self._name(line)] = forms.IntegerField(
-                label=line.name or line.sku or str(line.product or line.external_id), initial=left, required=False,
-                validators=[MinValueValidator(0), MaxValueValidator(left)], help_text=f"{left} remain.",
-                widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0, "max": left}),
+                label=line.name or line.sku or str(line.product or line.external_id), initial=most, required=False,
+                validators=[MinValueValidator(0), MaxValueValidator(most)], help_text=f"{most} remain.",
+                widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0, "max": most}),
             )  # fmt: skip
         self.order_fields([self._name(line) for line, _ in self.lines])
         methods = [(str(method.get("external_id", "")), _words(method)) for method in order.shipping_methods]
@@ -69,13 +71,16 @@ class ShipForm(forms.Form):
         }
 
     def _open_lines(self, order: Order) -> list[tuple[OrderLine, int]]:
-        left = shipping.remaining(order)
         lines = order.lines.select_related("product", "offer").order_by("pk")
-        return [(line, left[line.pk]) for line in lines if left.get(line.pk)]
+        return _open(lines, shipping.remaining(order))
 
     @staticmethod
     def _name(line: OrderLine) -> str:
         return f"line_{line.pk}"
+
+
+def _open(lines: Iterable[OrderLine], left: Mapping[int, int]) -> list[tuple[OrderLine, int]]:
+    return [(line, left[line.pk]) for line in lines if left.get(line.pk)]
 
 
 def _words(method: dict[str, Any]) -> str:

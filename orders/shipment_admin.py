@@ -74,23 +74,29 @@ class ShipsOrders(Prints):
         return None
 
 
-def buttons_of(order: Order) -> Sequence[str]:
+def buttons_of(order: Order, parcels: Sequence[Shipment]) -> Sequence[str]:
     """The buttons for printing, where there is something that goes by parcel."""
-    return ORDER_BUTTONS if order.needs_shipping or Shipment.objects.filter(order=order).exists() else ()
+    return ORDER_BUTTONS if order.needs_shipping or parcels else ()
 
 
-def page_context(request: HttpRequest, order: Order) -> dict[str, Any]:
-    """What an order's page shows of parcels: those there are, and the form for the next one."""
-    rows = Shipment.objects.filter(order=order).defer("contact", "raw").prefetch_related("items").order_by("pk")
-    parcels = [_row(shipment) for shipment in rows]
+def parcels_of(order: Order) -> Sequence[Shipment]:
+    """All parcels of the order, deleted ones too, each with its items."""
+    rows = Shipment.objects.filter(order=order).defer("contact", "raw")
+    return list(rows.prefetch_related("items").order_by("pk"))
+
+
+def page_context(request: HttpRequest, order: Order, parcels: Sequence[Shipment]) -> dict[str, Any]:
+    """What an order's page shows of its parcels: those there are, and the form for the next one."""
     if not parcels and not order.needs_shipping:
         return {}
-    table = {"headers": ["parcel", "status", "work", "units", "carrier", "tracking number", "problem"], "rows": parcels}
+    headers = ["parcel", "status", "work", "units", "carrier", "tracking number", "problem"]
+    table = {"headers": headers, "rows": [_row(shipment) for shipment in parcels]}
     unread = "Only its row in a list is known yet: the order is being read." if order.is_summary else ""
     problem = unread or shipping.cannot_ship(order)
-    is_open = any(shipping.remaining(order).values())
+    left = shipping.remaining_beside(order.lines.all(), parcels)
+    is_open = any(left.values())
     may_ship = request.user.has_perm("orders.ship_order")
-    form = ShipForm(None, order=order) if may_ship and is_open and not problem else None
+    form = ShipForm(None, order=order, left=left) if may_ship and is_open and not problem else None
     why = (
         problem or ("" if is_open else "Everything is in parcels.") or ("" if may_ship else "You may not ship orders.")
     )

@@ -5,7 +5,7 @@ counts already for what remains of its order, so that no unit is promised twice.
 """
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 from django.db import transaction
@@ -34,8 +34,12 @@ def in_parcels(orders: Collection[int], *, but: Shipment | None = None, announce
         items = items.exclude(shipment=but)
     if announced_only:
         items = items.exclude(shipment__announced_at=None)
+    return _units(items.only("line", "wanted", "confirmed"))
+
+
+def _units(items: Iterable[ShipmentItem]) -> Counter[int]:
     units: Counter[int] = Counter()
-    for item in items.only("line", "wanted", "confirmed"):
+    for item in items:
         units[item.line_id or 0] += item.units
     return units
 
@@ -53,6 +57,12 @@ def remaining_of(orders: Collection[int], *, but: Shipment | None = None) -> dic
     for order_id, pk, quantity, refunded in lines.values_list("order_id", "pk", "quantity", "refunded"):
         found[order_id][pk] = max(quantity - refunded - packed[pk], 0)
     return found
+
+
+def remaining_beside(lines: Iterable[OrderLine], parcels: Iterable[Shipment]) -> dict[int, int]:
+    """The same of rows that were read already: all lines of an order, and all of its parcels with their items."""
+    packed = _units(item for parcel in parcels if parcel.deleted_at is None for item in parcel.items.all())
+    return {line.pk: max(line.quantity - line.refunded - packed[line.pk], 0) for line in lines}
 
 
 def completes(shipment: Shipment, order: Order) -> bool:

@@ -25,7 +25,7 @@ WAITS = {
 
 def sentence(order: Order, deliveries: Sequence[Delivery], parcels: Sequence[Shipment]) -> str:
     """The one thing about an order that matters most now. What needs a person comes first."""
-    wish = Acceptance.objects.filter(order=order).first()
+    wish = acceptance.wish_of(order)
     return (
         _needs_a_person(order, deliveries, parcels, wish)
         or OVER.get(OrderState(order.state), "")

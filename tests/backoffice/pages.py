@@ -20,3 +20,8 @@ def addresses(user: Any) -> Iterator[str]:
             yield reverse(f"{name}_add")
         if row := model._default_manager.order_by("pk").first():
             yield reverse(f"{name}_change", args=[row.pk])
+
+
+def page_of(row: Any) -> str:
+    """Where the page of one row is."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])

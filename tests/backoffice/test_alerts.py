@@ -406,7 +406,6 @@ def test_the_sidebar_counts_open_alerts_for_who_may_see_them(clock, django_asser
     badge = "bg-red-100 text-red-700"
     viewer, stranger = client_of("viewer", "backoffice.view_alert"), client_of("stranger")
     assert badge not in viewer.get(reverse("admin:index")).content.decode()
-    cache.clear()
     alerts.match(LOW, {f"GAME-{number}": Cause("low") for number in range(7)})
     text = viewer.get(reverse("admin:index")).content.decode()
     assert text.partition(badge)[2].partition("</span>")[0].endswith(">7")
