@@ -22,7 +22,7 @@ def test_an_order_is_shipped_from_its_page_with_what_remains(open_page, tmp_path
     OrderLine.objects.create(order=order, external_id="1", name="Demo mask", sku="LM1", quantity=5)
     page = open_page()
     page.goto(f"orders/order/{order.pk}/change/")
-    page.get_by_text("To ship").scroll_into_view_if_needed()
+    page.get_by_text("To ship", exact=True).scroll_into_view_if_needed()
     page.screenshot(path=Path(os.environ.get("PAPER_IMAGES") or tmp_path) / "to-ship.png", full_page=True)
 
     assert page.get_by_label("Demo mask").input_value() == "5"
