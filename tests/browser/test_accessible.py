@@ -1,7 +1,5 @@
 """No page of the admin has a serious fault for those who use a keyboard or a screen reader, as axe-core sees it."""
 
-import re
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.urls import reverse
@@ -20,7 +18,7 @@ SHARES = 4  # the pages, dealt out so that several processes can look
 OWN_PAGES = (  # those that are not of a model
     "search", "me:settings", "reports:profit", "reports:stock", "reports:times", "second_factor",
     "second_factor_set_up", "admin:inventory_offer_new", "admin:inventory_offer_import", "admin:inventory_offer_export",
-    "admin:inventory_pause_wide", "admin:inventory_code_find", "admin:password_change",
+    "admin:inventory_pause_wide", "admin:password_change",
 )  # fmt: skip
 
 
@@ -94,7 +92,7 @@ def test_nor_have_the_pages_on_the_way_of_a_new_offer_a_search_or_a_run(g2g, per
     person.click("Continue")
     person.page.locator("#id_price").fill("24")
     person.page.locator("#id_currency").fill("USD")
-    person.page.get_by_text(re.compile(r"^We get [\d.]+ USD")).wait_for()
+    person.sees("What we get is not known")
     here()
     person.click("Continue")
     person.sees("What is sent to")
