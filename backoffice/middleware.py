@@ -46,9 +46,11 @@ class BodyLimits:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         said = request.META.get("CONTENT_LENGTH") or "0"
-        if not (said.isascii() and said.isdigit()):
-            return self.get_response(request) if _is_door(request) else HttpResponse(status=400)
-        if int(said[:20]) > ANONYMOUS_BODY and not _is_door(request) and int(said[:20]) > _limit(request):
+        if _is_door(request):
+            return self.get_response(request)
+        if not (said.isascii() and said.isdigit() and len(said) < 20):
+            return HttpResponse(status=400)
+        if int(said) > ANONYMOUS_BODY and int(said) > _limit(request):
             return HttpResponse("This is larger than anything that is meant for here.", status=413)
         return self.get_response(request)
 

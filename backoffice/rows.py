@@ -1,6 +1,7 @@
-"""Write many rows that were changed one by one, as one piece of work for the database."""
+"""Write rows in as little work for the database as it takes: what changed of one, and many together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import connection, models, transaction
 
@@ -23,3 +24,40 @@ def update_each(rows: Sequence[models.Model], names: Sequence[str]) -> None:
     ]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.executemany(statement, values)
+
+
+def as_read(row: models.Model) -> dict[str, Any]:
+    """Note what a row says now, for save_changed(). Sealed values are noted as they lie there: none is opened."""
+    return {field.attname: row.__dict__.get(field.attname) for field in row._meta.concrete_fields}
+
+
+def save_changed(row: models.Model, before: Mapping[str, Any]) -> bool:
+    """Save the columns of a row that say something else than as_read() noted; False when none does."""
+    names = [
+        field.name for field in row._meta.concrete_fields if row.__dict__.get(field.attname) != before[field.attname]
+    ]
+    if names:
+        row.save(update_fields=names)
+    return bool(names)
+
+
+def insert_if_new(row: models.Model) -> bool:
+    """Insert a row unless it offends a unique constraint; False then. One statement, and the transaction goes on.
+
+    On get_or_create() this saves the savepoint that a refused INSERT needs.
+    """
+    meta, quote = row._meta, connection.ops.quote_name
+    fields = [field for field in meta.concrete_fields if not field.primary_key]
+    columns = ", ".join(quote(str(field.column)) for field in fields)
+    values = [field.get_db_prep_save(field.pre_save(row, True), connection) for field in fields]
+    statement = (  # names of our own columns; every value is a parameter
+        f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
+        f" ON CONFLICT DO NOTHING RETURNING {quote(str(meta.pk.column))}"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        made = cursor.fetchone()
+    if made is None:
+        return False
+    row.pk, row._state.adding, row._state.db = made[0], False, connection.alias
+    return True

@@ -1,5 +1,6 @@
 """All settings, from the environment or `.env` alone. A bad value stops the start and names its variable."""
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -284,6 +285,7 @@ SCHEDULES = {
     "sweep alerts": ("backoffice.tasks.sweep_alerts", 1),
     "sweep marketplaces": ("marketplaces.tasks.sweep", 1),
     "prune the call log": ("marketplaces.tasks.prune", 60),
+    "prune settled differences": ("inventory.tasks.prune", 60),
     "recover missed events": ("marketplaces.tasks.recover_missed_events", 15),
     "apply price rules": ("inventory.tasks.reprice", 5),
     "sweep stock": ("inventory.tasks.sweep", 1),
@@ -299,8 +301,8 @@ SCHEDULES = {
 SWEEPS = ["marketplaces.tasks.sweep", "inventory.tasks.sweep", "orders.tasks.sweep", "backoffice.tasks.sweep_runs"]
 SWEEP_SECONDS = 10
 HEARTBEAT_STALE_SECONDS = 180
-# The file in which a group of workers shows its supervisor that it makes progress. Set by backoffice.supervisor.
-WORKERS_PULSE = env.str("WORKERS_PULSE", default="")
+# The file in which a group of workers shows its supervisor that it makes progress. The supervisor names it, nobody else.
+WORKERS_PULSE = os.environ.get("WORKERS_PULSE", "")
 
 # --- the rest ------------------------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ A key is an offer's id, an order's id and a field; of the first two one is empty
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +25,8 @@ from marketplaces.models import Account
 Kind, State = Difference.Kind, Difference.State
 
 NO_MORE = "It is found no more."
+KEEP_SETTLED = timedelta(days=90)
+FORGOTTEN_AT_ONCE = 5000  # a task has a minute; the next hour forgets more
 FOUND_AGAIN = ("kind", "offer", "ours", "theirs", "shown", "last_seen_at", "state", "ignored_until", "by", "reason")
 # The field of a push that a difference of this field is about.
 PUSHED_AS = {"status": "is_for_sale"}
@@ -108,6 +110,15 @@ def settle(rows: QuerySet[Difference], *, by: str = "", reason: str = NO_MORE) -
     return open_ones.update(
         state=State.SETTLED, settled_at=timezone.now(), ignored_until=None, by=by, reason=reason[:300]
     )
+
+
+def forget_settled(now: datetime) -> int:
+    """Delete what was settled long ago; returns how many. What is open or ignored lasts. Safe to repeat."""
+    before = now - KEEP_SETTLED
+    # It was found before it was settled, and the index is by when it was found.
+    old = Difference.objects.filter(state=State.SETTLED, found_at__lt=before, settled_at__lt=before)
+    pks = list(old.order_by("found_at").values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+    return old.filter(pk__in=pks).delete()[0]
 
 
 def ignore(rows: QuerySet[Difference], *, until: datetime, by: str, reason: str) -> int:

@@ -149,7 +149,7 @@ def _differing(offer: Offer, content: OfferContent) -> dict[str, tuple[Any, Any]
 
 def request(offers: QuerySet[Offer]) -> int:
     """Ask for offers to be pushed and wake workers for them; returns how many. Safe to repeat: ten asks are one push."""
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         pks = list(offers.values_list("pk", flat=True))
         marked = Offer.objects.filter(pk__in=pks)
         outgoing.mark_due(marked)
@@ -197,10 +197,9 @@ def _push(offer: Offer) -> Again | None:
         # Planned as a whole: what is granted bit by bit would be spent on looking again and again.
         service.plan(1 + (service.find_requests if offer.must_look else 0), Urgency.PRICE)
         return _create(offer, service)
-    book = Book([offer])
-    change = change_of(offer, book=book)
+    change = change_of(offer, book=Book([offer]))
+    # Nobody waits for the budget here: what the change says is as new as can be when it leaves.
     service.plan(1, Urgency.STOCK if change.refusal or change.fields == ALWAYS_SENT else Urgency.PRICE)
-    change = change_of(offer, book=book)  # read as late as can be: what is sold while we waited counts
     try:
         remote = service.update_offer(offer.external_id, change.content, change.fields)
     except NotFound as error:
@@ -320,9 +319,14 @@ def tell_offers(product_id: int) -> None:
     with transaction.atomic():
         if not StockChange.objects.filter(product_id=product_id).delete()[0]:
             return
-        exists_there = ~Q(external_id="") | Q(state__in=[State.DUE, State.IN_FLIGHT, State.UNKNOWN])
-        request(Offer.objects.filter(exists_there, product_id=product_id).exclude(seen_status=OfferStatus.REMOVED))
+        show_again(Offer.objects.filter(product_id=product_id))
     stock_changed.send(sender=StockChange, product_id=product_id)
+
+
+def show_again(offers: QuerySet[Offer]) -> int:
+    """Push the number of those of these offers that are there, or on their way there; returns how many. Safe to repeat."""
+    is_there = ~Q(external_id="") | Q(state__in=[State.DUE, State.IN_FLIGHT, State.UNKNOWN])
+    return request(offers.filter(is_there).exclude(seen_status=OfferStatus.REMOVED))
 
 
 def look_at(account: Account, external_id: str) -> None:

@@ -18,11 +18,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from backoffice import queue
-from inventory import goods
+from backoffice.rows import insert_if_new
+from inventory import goods, statements
 from inventory.changes import (
     CHANGED_TASK,
     Held as Held,
@@ -30,7 +31,8 @@ from inventory.changes import (
     ShortStock as ShortStock,
     changed as changed,
 )
-from inventory.models import Code, Hold, Level
+from inventory.models import Code, Hold
+from inventory.statements import pick_statement as pick_statement
 from marketplaces.shop import CodeKind
 
 State = Code.State
@@ -39,48 +41,17 @@ ship, unship = goods.ship, goods.unship
 # What a person may take out of sale, and what it becomes.
 WITHDRAWN = (State.FAULTY, State.VOID)
 
-_PICK = """
-UPDATE inventory_code SET state = 'held', hold_id = %s
- WHERE id {picked} RETURNING id
-"""
-# The order is not by primary key and the condition names the state first: that is what lets the planner use the small
-# index of available codes whatever its statistics say.
-_CHOOSE = """
-SELECT id FROM inventory_code
- WHERE product_id = %s AND state = 'available' AND (expires_at IS NULL OR expires_at >= %s){kinds}
- ORDER BY position LIMIT %s
-"""
-
-
-# What is picked, the note that says so and the wake-up of who follows it: one journey to the database.
-_PICK_AND_TELL = """
-WITH picked AS ({pick}),
-     noted AS (INSERT INTO inventory_stockchange (product_id, at) SELECT %s, %s WHERE EXISTS (SELECT 1 FROM picked)),
-     woken AS ({wake})
-SELECT id FROM picked
-"""
-
-
-def pick_statement(*, skip_locked: bool, kinds: Collection[CodeKind] = ()) -> str:
-    """The statement that picks codes, of `kinds` alone where some are named, in the words of the database."""
-    named = ", ".join(f"'{CodeKind(kind)}'" for kind in sorted(kinds))
-    choose = _CHOOSE.format(kinds=f" AND kind IN ({named})" if named else "")
-    if connection.vendor == "sqlite":  # one writer at a time: there is nobody to skip
-        return _PICK.format(picked=f"IN ({choose})")
-    lock = " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
-    return _PICK.format(picked=f"= ANY(ARRAY({choose}{lock}))")
-
 
 def _pick(product_id: int, quantity: int, hold_id: int | None, kinds: Collection[CodeKind] = ()) -> list[int]:
     """Move up to `quantity` available codes to `held`, and say that the stock changed; returns their ids, oldest first."""
 
     def run(*, skip_locked: bool) -> list[int]:
         now = timezone.now()
-        sql = pick_statement(skip_locked=skip_locked, kinds=kinds)
+        sql = pick_statement(skip_locked=skip_locked, kinds=frozenset(kinds))
         values: list[Any] = [hold_id, product_id, now.date(), quantity]
         if connection.vendor != "sqlite":
             wake, woken = queue.enqueue_with("picked", CHANGED_TASK, product_id)
-            sql, values = _PICK_AND_TELL.format(pick=sql, wake=wake), [*values, product_id, now, *woken]
+            sql, values = statements.PICK_AND_TELL.format(pick=sql, wake=wake), [*values, product_id, now, *woken]
         with connection.cursor() as cursor:
             cursor.execute(sql, values)
             return sorted(pk for (pk,) in cursor.fetchall())
@@ -113,23 +84,21 @@ def hold(
     account_id: UUID | None = None,
     until: datetime | None = None,
     may_be_short: bool = False,
+    is_counted: bool | None = None,
 ) -> Held:
     """Make the hold for `reference` cover `quantity` units: pick what is missing, let go what is too much.
 
     `until` is set when the hold is made and not moved by a repeat. Raises ShortStock, unless it `may_be_short`. Safe to
-    repeat: the same reference has one hold.
+    repeat: the same reference has one hold. `is_counted` says what the product is, where the caller knows.
     """
     # One that may be short raises nothing that is caught, so a transaction that it joins needs no way back to here.
     with transaction.atomic(savepoint=not may_be_short):
-        held, is_new = Hold.objects.select_for_update(no_key=True).get_or_create(
-            product_id=product_id,
-            reference=reference,
-            released_at=None,
-            defaults={"account_id": account_id, "until": until},
-        )
+        held, is_new = _locked_or_new(product_id, reference, account_id, until)
         codes = Code.objects.filter(hold=held)
         has = 0 if is_new else codes.count()
-        if not has and (held.units or goods.is_counted(product_id)):
+        if not has and is_counted is None:
+            is_counted = goods.is_counted(product_id)
+        if not has and (held.units or is_counted):
             return Held(held, goods.hold(held, quantity, may_be_short=may_be_short))
         if has > quantity:
             surplus = list(codes.order_by("-position").values_list("pk", flat=True)[: has - quantity])
@@ -144,6 +113,25 @@ def hold(
         return Held(held, min(has, quantity))
 
 
+def _locked_or_new(
+    product_id: int, reference: str, account_id: UUID | None, until: datetime | None
+) -> tuple[Hold, bool]:
+    """The open hold of this reference, locked until the transaction ends, and whether it was made just now."""
+    known = Hold.objects.select_for_update(no_key=True).filter(
+        product_id=product_id, reference=reference, released_at=None
+    )
+    held = known.first()
+    if held is not None:
+        return held, False
+    held = Hold(product_id=product_id, reference=reference, account_id=account_id, until=until)
+    return (held, True) if insert_if_new(held) else (known.get(), False)
+
+
+def keep(hold_id: int) -> bool:
+    """Let an open hold last until it is taken or released; False when it is not open. Safe to repeat."""
+    return bool(Hold.objects.filter(pk=hold_id, released_at=None).update(until=None))
+
+
 def release(hold_id: int) -> int:
     """End a hold; its codes can be sold again. Returns how many. Safe to repeat."""
     return _release(hold_id) or 0
@@ -151,18 +139,36 @@ def release(hold_id: int) -> int:
 
 def _release(hold_id: int, *, over_by: datetime | None = None) -> int | None:
     """Release a hold that is open, and over by then if that is asked; None when it is not."""
-    with transaction.atomic():
-        is_over = Q(until__lte=over_by) if over_by else Q()
-        held = Hold.objects.select_for_update(no_key=True).filter(is_over, pk=hold_id, released_at=None).first()
-        if held is None:
-            return None
-        freed = Code.objects.filter(hold=held, state=State.HELD).update(state=State.AVAILABLE, hold=None)
+    with transaction.atomic(savepoint=False):
+        product_id = _end_of_codes(hold_id, over_by)
+        if product_id is None:
+            return _release_counted(hold_id, over_by)
+        freed = Code.objects.filter(hold=hold_id, state=State.HELD).update(state=State.AVAILABLE, hold=None)
         if freed:
-            changed(held.product_id)
-        freed += goods.let_go(held)
-        held.released_at = timezone.now()
-        held.save(update_fields=["released_at"])
+            changed(product_id)
         return freed
+
+
+def _end_of_codes(hold_id: int, over_by: datetime | None) -> int | None:
+    """Lock and end a hold of codes in one statement; returns its product, or None when it is not one that is open."""
+    as_stored = connection.ops.adapt_datetimefield_value
+    values = [as_stored(timezone.now()), hold_id, *([as_stored(over_by)] if over_by else [])]
+    with connection.cursor() as cursor:
+        cursor.execute(statements.END_HOLD.format(over=" AND until <= %s" if over_by else ""), values)
+        ended = cursor.fetchone()
+    return ended[0] if ended else None
+
+
+def _release_counted(hold_id: int, over_by: datetime | None) -> int | None:
+    is_over = Q(until__lte=over_by) if over_by else Q()
+    open_holds = Hold.objects.select_for_update(no_key=True).filter(is_over, released_at=None).exclude(units=0)
+    held = open_holds.filter(pk=hold_id).first()
+    if held is None:
+        return None
+    freed = goods.let_go(held)
+    held.released_at = timezone.now()
+    held.save(update_fields=["released_at"])
+    return freed
 
 
 def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[int]:
@@ -173,18 +179,30 @@ def take(*, product_id: int, quantity: int, hold_id: int | None = None) -> list[
     if hold_id is None and quantity == 1 and connection.vendor != "sqlite":
         return _pick(product_id, 1, None)  # one statement, which is a transaction by itself
     with transaction.atomic(savepoint=False):
-        from_hold: list[int] = []
-        if hold_id is not None:
+        from_hold = [] if hold_id is None else _out_of_hold(hold_id, quantity)
+        if hold_id is not None and len(from_hold) < quantity:
             held = Code.objects.select_for_update(no_key=True).filter(hold_id=hold_id, state=State.HELD)
             today = timezone.now().date()
-            found = list(held.order_by("position").values_list("pk", "expires_at"))
-            over = {pk for pk, expires_at in found if expires_at is not None and expires_at < today}
-            from_hold = [pk for pk, _ in found if pk not in over][:quantity]
+            over = list(held.filter(expires_at__lt=today).order_by("position").values_list("pk", flat=True))
             if over:
                 Code.objects.filter(pk__in=over).update(state=State.EXPIRED, hold=None)
-            if from_hold:
-                Code.objects.filter(pk__in=from_hold).update(hold=None)
         return from_hold + _pick(product_id, quantity - len(from_hold), None)
+
+
+def _out_of_hold(hold_id: int, quantity: int) -> list[int]:
+    """Pick up to `quantity` codes of a hold that are not past their date, in one statement; returns their ids."""
+    chosen = statements.OF_HOLD
+    picked = f"IN ({chosen})" if connection.vendor == "sqlite" else f"= ANY(ARRAY({chosen} FOR NO KEY UPDATE))"
+    with connection.cursor() as cursor:
+        cursor.execute(statements.OUT_OF_HOLD.format(picked=picked), [hold_id, timezone.now().date(), quantity])
+        return [pk for pk, _ in sorted(cursor.fetchall(), key=lambda picked: picked[1])]
+
+
+def covered(hold_ids: Collection[int]) -> dict[int, tuple[int, datetime | None, int]]:
+    """The product of open holds, until when each lasts and how many units it covers; those that are over are not there."""
+    open_holds = Hold.objects.filter(pk__in=hold_ids, released_at=None)
+    rows = open_holds.annotate(picked=Count("codes")).values_list("pk", "product_id", "until", "units", "picked")
+    return {pk: (product_id, until, units or picked) for pk, product_id, until, units, picked in rows}
 
 
 def give_away(*, product_id: int, quantity: int, kinds: Collection[CodeKind] = (CodeKind.TEXT,)) -> list[int]:
@@ -266,7 +284,8 @@ def withdraw(code_ids: Collection[int], state: str) -> int:
 
 
 def _move(code_ids: Collection[int], sources: Collection[str], target: str) -> None:
-    with transaction.atomic():
+    # What it raises ends the transaction that it joins, so there is nothing to go back to.
+    with transaction.atomic(savepoint=False):
         codes = Code.objects.filter(pk__in=code_ids)
         moved = codes.filter(state__in=sources, hold=None).update(state=target)
         if moved != len(set(code_ids)):
@@ -323,11 +342,14 @@ def sellable(product_id: int, kinds: Collection[CodeKind] = ()) -> int:
 
 
 def sellable_of(product_ids: Collection[int]) -> dict[int, int]:
-    """The same for many products, in one statement; each is there."""
-    codes = can_be_sold(Code.objects.filter(product_id__in=product_ids)).order_by()
-    counted = codes.values_list("product_id").annotate(units=Count("pk"))
-    levels = Level.objects.filter(pk__in=product_ids).values_list("pk", F("on_hand") - F("held"))
-    return dict.fromkeys(product_ids, 0) | dict(counted.union(levels, all=True))  # no product has both
+    """The same for many products, in one statement; each is there. More than statements.MOST_COUNTED is as good as that."""
+    if not product_ids:
+        return {}
+    units = dict.fromkeys(product_ids, 0)
+    with connection.cursor() as cursor:
+        sql = statements.SELLABLE.format(products=", ".join(["%s"] * len(units)))
+        cursor.execute(sql, [timezone.now().date(), statements.MOST_COUNTED, *units])
+        return units | dict(cursor.fetchall())
 
 
 def count(product_id: int) -> dict[str, int]:

@@ -11,6 +11,7 @@ from inventory import (
     bulk_publishing,
     buying,
     code_imports,
+    differences,
     feeds,
     pricing,
     publishing,
@@ -83,6 +84,10 @@ def simulate_price(pk: int, tries: int = 0) -> None:
 
 def watch() -> None:
     watching.look(timezone.now())
+
+
+def prune() -> None:
+    differences.forget_settled(timezone.now())
 
 
 def sweep() -> None:

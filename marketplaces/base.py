@@ -105,6 +105,7 @@ class MarketplaceService:
     # not show what changed.
     poll_overlap_seconds: ClassVar[int] = 3600
     poll_first_days: ClassVar[int] = 30  # how far back an account's first reading goes
+    repair_days: ClassVar[int] = 14  # how far back the orders are read again that fetch_made_orders lists
     # How an account is connected: what to do in each step of marketplaces.connecting, in lines for people.
     guide: ClassVar[Mapping[str, Sequence[str]]] = {}
     # Words of this marketplace's pages that tell people what to do where it has no such operation.
@@ -114,6 +115,8 @@ class MarketplaceService:
     delivery_target_seconds: ClassVar[int] = 60
     # Seconds that the slowest of its calls waits for an answer; marketplaces.checks proves that a task outlasts it.
     longest_read_seconds: ClassVar[float] = READ_SECONDS
+    # Of a list of news in numbered pages: where reading it begins, and then the page that came last. Others leave it alone.
+    list_page: int = 1
     accepted: ClassVar[Reply] = Reply()  # the answer to a notification that was stored
 
     def __init__(self, connection: Connection, client: Client) -> None:
@@ -434,6 +437,14 @@ class MarketplaceService:
         Rows may be summaries. Safe to repeat.
         """
         raise self._unsupported("fetch_orders")
+
+    def fetch_made_orders(self, since: datetime) -> Iterator[RemoteOrder]:
+        """List the orders that were made since then, changed or not, in short rows. Safe to repeat.
+
+        Overridden where fetch_orders goes by what changed and may miss an order, since times are others': it is read once a
+        day, `repair_days` back.
+        """
+        raise self._unsupported("fetch_made_orders")
 
     def get_orders(self, order_ids: Sequence[str]) -> Sequence[RemoteOrder]:
         """Read orders, at most `orders_per_read`, in one request; what is gone is missing. Safe to repeat."""

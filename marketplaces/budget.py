@@ -69,7 +69,7 @@ UPDATE marketplaces_budget SET blocked_until = %(until)s
 _FAILED = """
 UPDATE marketplaces_budget SET failures = %(failures)s, probe_at = %(probe_at)s WHERE account_id = %(account)s
 """
-_WORKS = "UPDATE marketplaces_budget SET failures = 0, probe_at = 0 WHERE account_id = %(account)s AND failures > 0"
+WORKS = "UPDATE marketplaces_budget SET failures = 0, probe_at = 0 WHERE account_id = %s AND failures > 0"
 
 
 def take(
@@ -199,7 +199,7 @@ def unavailable(account_id: UUID) -> None:
 def available(account_id: UUID) -> None:
     """Note a sound answer: an outage is over. Cheap when there was none, since every call says it."""
     with connection.cursor() as cursor:
-        cursor.execute(_WORKS, {"account": _key(account_id)})
+        cursor.execute(WORKS, [_key(account_id)])
 
 
 @dataclass

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -15,7 +14,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from backoffice import correlation, logs, queue
-from marketplaces import outgoing
+from marketplaces import door, outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import NotFound, TemporaryError, Unsupported
 from marketplaces.models import Account, Outgoing, WebhookEvent
@@ -26,7 +25,6 @@ from marketplaces.types import Call, Notice, Reply
 log = logging.getLogger(__name__)
 
 _FIELDS = [field for field in WebhookEvent._meta.concrete_fields if not field.primary_key]
-_NEXT_PK = f"nextval('{WebhookEvent._meta.db_table}_id_seq')"
 
 # How long what an event speaks of may be missing at its marketplace before the event is taken for made up.
 LAG, LAG_LOOK_SECONDS = timedelta(minutes=5), 30.0
@@ -39,53 +37,41 @@ def shop_for(account: Account) -> Shop:
     return import_string(settings.MARKETPLACES_SHOP)(account)  # type: ignore[no-any-return]
 
 
+class AnotherAccount(Exception):
+    """The account's row is not the one any more that the call was verified with; nothing was stored."""
+
+
 def receive(
-    account: Account, call: Call, notice: Notice, source: str = WebhookEvent.Source.HOOK, *, pk: int | None = None
+    account: Account, call: Call, notice: Notice, source: str = WebhookEvent.Source.HOOK, *, version: str = ""
 ) -> bool:
     """Store a verified call and wake a worker, in one transaction; True when it was new.
 
-    A repeat is counted on the first row and wakes nobody. Safe to call at once from anywhere. `pk` was set aside for the
-    event by account_and_pk().
+    A repeat is counted on the first row and wakes nobody. Safe to call at once from anywhere. Raises AnotherAccount when the
+    account's row is not of this `version` (see door.Known).
     """
     event = _evidence(account, call, notice)
     event.source, event.state, event.next_try_at = source, Outgoing.State.DUE, timezone.now()
-    is_new = _store(event, pk)
+    is_new = _store(event, version, is_urgent=notice.is_urgent)
     with correlation.about(event.correlation):
         log.info("Event %s %s", event.kind, "came" if is_new else "came again")
     if is_new or not notice.is_its_body or not _says_something_else(event):
         return is_new
     event.event_id = f"{event.event_id[:LONGEST_ID]} {sha256(call.body).hexdigest()}"
     event.remark = _storable(f"{OTHER_BODY} {event.remark}", 200)
-    return _store(event, None)
+    return _store(event, version, is_urgent=notice.is_urgent)
 
 
-def _store(event: WebhookEvent, pk: int | None) -> bool:
+def _store(event: WebhookEvent, version: str, *, is_urgent: bool) -> bool:
     """Insert an event with its wake-up, or count a repeat; True when it was new."""
     if connection.vendor == "sqlite":
         with transaction.atomic():
             pk, repeats = _insert_or_count(event)
             if not repeats:
-                queue.enqueue(WebhookEvent.task, pk)
+                queue.enqueue(WebhookEvent.task, pk, is_urgent=is_urgent)
         return not repeats
     # A statement is a transaction by itself; in one of the caller's it must be possible to go on after it failed.
     with transaction.atomic() if connection.in_atomic_block else nullcontext():
-        return _insert_and_wake(event, _next_pk() if pk is None else pk)
-
-
-def account_and_pk(account_id: UUID) -> tuple[Account | None, int | None]:
-    """Read an account, and set aside the primary key of an event, so that the event and its wake-up are one statement."""
-    if connection.vendor == "sqlite":
-        return Account.objects.filter(pk=account_id).first(), None
-    columns = ", ".join(connection.ops.quote_name(field.column or "") for field in Account._meta.concrete_fields)
-    sql = f"SELECT {columns}, {_NEXT_PK} AS event_pk FROM {Account._meta.db_table} WHERE id = %s"  # noqa: S608
-    account = next(iter(Account.objects.raw(sql, [account_id])), None)
-    return account, account.event_pk if account else None  # type: ignore[attr-defined]
-
-
-def _next_pk() -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {_NEXT_PK}")
-        return int(cursor.fetchone()[0])
+        return _insert_and_wake(event, version, is_urgent=is_urgent)
 
 
 def _says_something_else(event: WebhookEvent) -> bool:
@@ -157,19 +143,24 @@ def _storable(text: str, length: int) -> str:
 def _insert_or_count(event: WebhookEvent) -> tuple[int, int]:
     """One statement that inserts, or counts a repeat: the ORM can't tell which of the two it did."""
     with connection.cursor() as cursor:
-        cursor.execute(_insert_sql(with_pk=False), _values(event))
+        cursor.execute(_insert_sql(with_pk=False, for_version=False), _values(event))
         pk, repeats = cursor.fetchone()
     return pk, repeats
 
 
-def _insert_and_wake(event: WebhookEvent, pk: int) -> bool:
+def _insert_and_wake(event: WebhookEvent, version: str, *, is_urgent: bool) -> bool:
     """One statement that inserts the event and its wake-up, or counts a repeat; True when it was new."""
-    wake, woken = queue.enqueue_with("event WHERE repeats = 0", WebhookEvent.task, pk)
-    sql = f"WITH event AS ({_insert_sql(with_pk=True)}), woken AS ({wake}) SELECT repeats FROM event"  # noqa: S608
+    pk = door.next_pk()
+    wake, woken = queue.enqueue_with("event WHERE repeats = 0", WebhookEvent.task, pk, is_urgent=is_urgent)
+    insert = _insert_sql(with_pk=True, for_version=bool(version))
+    sql = f"WITH event AS ({insert}), woken AS ({wake}) SELECT repeats FROM event"  # noqa: S608
+    row: list[Any] = [event.account_id, version] if version else []
     with connection.cursor() as cursor:
-        cursor.execute(sql, [pk, *_values(event), *woken])
-        (repeats,) = cursor.fetchone()
-    return not repeats
+        cursor.execute(sql, [pk, *_values(event), *row, *woken])
+        stored = cursor.fetchone()
+    if stored is None:
+        raise AnotherAccount
+    return not stored[0]
 
 
 def _values(event: WebhookEvent) -> list[Any]:
@@ -177,12 +168,13 @@ def _values(event: WebhookEvent) -> list[Any]:
 
 
 @functools.cache
-def _insert_sql(*, with_pk: bool) -> str:
+def _insert_sql(*, with_pk: bool, for_version: bool) -> str:
     quote = connection.ops.quote_name
     columns = [*(["id"] if with_pk else []), *(quote(field.column or "") for field in _FIELDS)]
-    table = quote(WebhookEvent._meta.db_table)
+    table, values = quote(WebhookEvent._meta.db_table), ", ".join(["%s"] * len(columns))
+    unchanged = f"SELECT {values} FROM {quote(Account._meta.db_table)} WHERE id = %s AND {door.VERSION} = %s"  # noqa: S608
     return (  # names of our own columns; every value is a parameter
-        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(['%s'] * len(columns))})"  # noqa: S608
+        f"INSERT INTO {table} ({', '.join(columns)}) {unchanged if for_version else f'VALUES ({values})'}"
         f" ON CONFLICT (account_id, event_id) DO UPDATE SET repeats = {table}.repeats + 1 RETURNING id, repeats"
     )
 
@@ -205,7 +197,9 @@ def process(pk: int) -> bool:
     def work(event: WebhookEvent) -> Done | None:
         account = event.account
         try:
-            account.service().process(stored_call(event), shop_for(account))
+            shop = shop_for(account)
+            shop.heard_at = event.received_at
+            account.service().process(stored_call(event), shop)
         except Unsupported as error:  # it is kept and shown, and there is nothing to try again
             return Done(str(error), failure=error.kind or "unsupported")
         except NotFound as error:

@@ -1,14 +1,15 @@
 """Take a row to work on it, and write what became of it: one statement each, and only for who has it."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db import connection
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Case, F, Model, QuerySet, Value, When
 from django.utils import timezone
 
-from marketplaces.models import Outgoing
+from marketplaces.models import Account, Outgoing
 
 Row = TypeVar("Row", bound=Outgoing)
 State = Outgoing.State
@@ -16,19 +17,86 @@ State = Outgoing.State
 OWN_FIELDS = [field.name for field in Outgoing._meta.fields]
 
 
-def take(model: type[Row], pk: object, now: datetime) -> Row | None:
-    """Move a row that is due to in flight and count the attempt; returns it as it is then, or None when it is not due."""
+def take(model: type[Row], pk: Any, now: datetime) -> Row | None:
+    """Move a row that is due to in flight and count the attempt; returns it as it is then, or None when it is not due.
+
+    On PostgreSQL its account comes with it, in the same statement.
+    """
+    has_account = connection.vendor != "sqlite" and any(
+        field.name == "account" for field in model._meta.concrete_fields
+    )
+    at = connection.ops.adapt_datetimefield_value(now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _take_sql(model, has_account),
+            [State.IN_FLIGHT.value, at, False, pk, State.DUE.value, State.UNKNOWN.value, at],
+        )
+        values = cursor.fetchone()
+    if values is None:
+        return None
+    width = len(model._meta.concrete_fields)
+    row = _made(model, values[:width])
+    if has_account:
+        row.account = _made(Account, values[width:])
+    return row
+
+
+@functools.cache
+def _take_sql(model: type[Outgoing], has_account: bool) -> str:
     quote = connection.ops.quote_name
-    columns = ", ".join(quote(field.column or "") for field in model._meta.concrete_fields)
-    sql = (  # names of our own columns; every value is a parameter
+    own = [quote(field.column or "") for field in model._meta.concrete_fields]
+    taken = (  # names of our own columns; every value is a parameter
         f"UPDATE {quote(model._meta.db_table)}"  # noqa: S608
         " SET state = %s, in_flight_since = %s, asked_again = %s, attempts = attempts + 1"
         " WHERE id = %s AND state IN (%s, %s) AND (next_try_at IS NULL OR next_try_at <= %s)"
-        f" RETURNING {columns}"
+        f" RETURNING {', '.join(own)}"
     )
-    at = connection.ops.adapt_datetimefield_value(now)
-    values = [State.IN_FLIGHT.value, at, False, pk, State.DUE.value, State.UNKNOWN.value, at]
-    return next(iter(model._default_manager.raw(sql, values)), None)
+    if not has_account:
+        return taken
+    wanted = [*(f"taken.{column}" for column in own), *(f"account.{quote(f.column or '')}" for f in _of(Account))]
+    return (
+        f"WITH taken AS ({taken}) SELECT {', '.join(wanted)} FROM taken"  # noqa: S608
+        f" JOIN {quote(Account._meta.db_table)} AS account ON account.id = taken.account_id"
+    )
+
+
+def _of(model: type[Model]) -> Sequence[Any]:
+    return model._meta.concrete_fields
+
+
+Made = TypeVar("Made", bound=Model)
+
+
+def _made(model: type[Made], values: Sequence[Any]) -> Made:
+    """Make an instance of values in the order of the model's columns, as the ORM does."""
+    return model.from_db(
+        DEFAULT_DB_ALIAS,
+        [field.attname for field in _of(model)],
+        [_read(value, steps) for value, steps in zip(values, _readers(model), strict=True)],
+    )
+
+
+def _read(value: Any, steps: Sequence[Callable[[Any], Any]]) -> Any:
+    for step in steps:
+        value = step(value)
+    return value
+
+
+@functools.cache
+def _readers(model: type[Model]) -> list[list[Callable[[Any], Any]]]:
+    """What makes each column's value out of what the driver gives."""
+    columns = [(field, field.cached_col) for field in _of(model)]
+    return [
+        [
+            functools.partial(_converted, converter, column)
+            for converter in (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
+        ]
+        for field, column in columns
+    ]
+
+
+def _converted(converter: Callable[..., Any], column: Any, value: Any) -> Any:
+    return converter(value, column, connection)
 
 
 def give_back(row: Outgoing, next_try_at: datetime) -> None:

@@ -15,6 +15,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from backoffice import correlation, queue
@@ -317,21 +318,30 @@ def wake_all(rows: QuerySet[Row]) -> None:
 def mark_due(rows: QuerySet[Row]) -> int:
     """Make rows due now, in one statement; a row in flight is done once more afterwards. Returns how many.
 
-    A row whose outcome is unknown stays so: what has to be looked at first must not be repeated blindly.
+    A row whose outcome is unknown stays so: what has to be looked at first must not be repeated blindly. One that is due
+    already keeps its place in the line, however often it is marked.
     """
+    now = Value(timezone.now())
     return rows.update(
         state=Case(
             When(state__in=[State.IN_FLIGHT, State.UNKNOWN], then="state"),
             default=Value(State.DUE.value),
         ),
-        next_try_at=Case(When(state=State.UNKNOWN, then="next_try_at"), default=Value(timezone.now())),
+        next_try_at=Case(
+            When(state=State.UNKNOWN, then="next_try_at"),
+            When(state=State.DUE, then=Least(Coalesce("next_try_at", now), now)),
+            default=now,
+        ),
         asked_again=Case(When(state=State.IN_FLIGHT, then=Value(True)), default=Value(False)),
         attempts=Case(When(state__in=[State.IN_FLIGHT, State.UNKNOWN], then="attempts"), default=Value(0)),
     )
 
 
-def try_again(row: Row) -> bool:
-    """A person asks for another try of a row, whatever its state; True when a worker was woken. Safe to repeat."""
+def try_again(row: Row, *, wakes: bool = True) -> bool:
+    """A person asks for another try of a row, whatever its state; True when a worker was woken. Safe to repeat.
+
+    Who tries by himself `wakes` nobody.
+    """
     with transaction.atomic():
         rows = type(row)._default_manager.filter(pk=row.pk).exclude(state=State.IN_FLIGHT)
         fresh = rows.update(
@@ -339,7 +349,7 @@ def try_again(row: Row) -> bool:
             next_try_at=timezone.now(),
             attempts=0,
         )
-        if fresh:
+        if fresh and wakes:
             wake_all(rows)
     return bool(fresh)
 

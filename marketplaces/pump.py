@@ -117,6 +117,9 @@ def plan(model: type[Outgoing], account: Account, not_before: datetime | None = 
 
 def _lease(account: Account, kind: str) -> bool:
     now = timezone.now()
-    Pump.objects.get_or_create(account=account, kind=kind)
     is_free = Q(leased_until=None) | Q(leased_until__lte=now)
-    return bool(Pump.objects.filter(is_free, account=account, kind=kind).update(leased_until=now + LEASE))
+    free = Pump.objects.filter(is_free, account=account, kind=kind)
+    if free.update(leased_until=now + LEASE):
+        return True
+    _, is_new = Pump.objects.get_or_create(account=account, kind=kind)
+    return is_new and bool(free.update(leased_until=now + LEASE))

@@ -89,6 +89,9 @@ class SoldOrder:
 
 
 class Shop(Protocol):
+    # When the news that is told came in; None where nobody knows.
+    heard_at: datetime | None
+
     # --- what we are told ------------------------------------------------------------------------------------
 
     def order_changed(self, hint: RemoteOrder) -> None:

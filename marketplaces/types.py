@@ -54,6 +54,7 @@ class Notice:
     has_secrets: bool = False  # its body opens an account, so only the call without it is kept
     remark: str = ""  # what was noticed at the door, for people
     is_its_body: bool = False  # the same id with another body is not a repeat, but an event of its own
+    is_urgent: bool = False  # a buyer waits for what it asks, so it passes other news
 
 
 @dataclass(frozen=True)

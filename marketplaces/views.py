@@ -1,6 +1,7 @@
 """The one door: every call of every marketplace comes in here. No call to anyone else is made inside."""
 
 import logging
+from contextlib import suppress
 from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
@@ -10,7 +11,8 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from backoffice import login, logs
-from marketplaces import events
+from marketplaces import door, events
+from marketplaces.door import Known
 from marketplaces.exceptions import Refused
 from marketplaces.models import Account
 from marketplaces.strangers import WINDOW_SECONDS, Strangers
@@ -29,10 +31,14 @@ def hook(request: HttpRequest, account_id: UUID, path: str = "") -> HttpResponse
     """
     account = None
     try:
-        account, pk = events.account_and_pk(account_id)
-        if account is None:
-            return _turned_away(request, HttpResponse(status=404))
-        return _let_in(request, account, path, pk)
+        for fresh in (False, True):
+            known = door.look_up(account_id, fresh=fresh)
+            if known is None:
+                return _turned_away(request, HttpResponse(status=404))
+            account = known.account
+            with suppress(_ReadAgain):
+                return _let_in(request, known, path)
+        return _broken(account, 503)  # its row changed twice while the call was read
     except RequestDataTooBig:  # without a length of its own it was read until it was too much
         return _broken(account, 413)
     except (SuspiciousOperation, UnreadablePostError):
@@ -42,7 +48,12 @@ def hook(request: HttpRequest, account_id: UUID, path: str = "") -> HttpResponse
         return _broken(account, 503 if isinstance(error, DatabaseError) else 500)
 
 
-def _let_in(request: HttpRequest, account: Account, path: str, pk: int | None) -> HttpResponse:
+class _ReadAgain(Exception):
+    """What is known of the account may be old, and more than to keep evidence is to be done."""
+
+
+def _let_in(request: HttpRequest, known: Known, path: str) -> HttpResponse:
+    account = known.account
     service_class = account.service_class
     if request.method not in service_class.hook_methods:
         return _turned_away(request, HttpResponseNotAllowed(service_class.hook_methods))
@@ -62,8 +73,12 @@ def _let_in(request: HttpRequest, account: Account, path: str, pk: int | None) -
     if len(call.body) > service_class.max_body_bytes:  # it told no length, or a wrong one
         return _too_big(request, account)
     try:
-        return _to_response(_reply_to(account, call, pk))
+        return _to_response(_reply_to(known, call))
+    except events.AnotherAccount as error:
+        raise _ReadAgain from error
     except Refused as refused:
+        if not known.is_fresh:
+            raise _ReadAgain from refused
         return _refused(request, account, refused)
 
 
@@ -89,14 +104,16 @@ def _slow_down() -> HttpResponse:
     return HttpResponse(status=429, headers={"Retry-After": str(round(WINDOW_SECONDS))})
 
 
-def _reply_to(account: Account, call: Call, pk: int | None) -> Reply:
+def _reply_to(known: Known, call: Call) -> Reply:
+    account = known.account
     service = account.service()
     service.verify(call)
     if not service.answers(call):
         for part, notice in service.notices(call):
-            events.receive(account, part, notice, pk=pk)
-            pk = None  # the next one of the same call needs its own
+            events.receive(account, part, notice, version=known.version)
         return service.accepted
+    if not known.is_fresh:
+        raise _ReadAgain
     if not account.is_enabled:
         raise Refused(403, "The account is switched off, so what the marketplace asks is not answered")
     return events.answer(account, service, call)

@@ -5,31 +5,31 @@ when to look again. Where a code is stands in its item: picked, sent (it may hav
 any two statements and the next one goes on from the rows.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from backoffice import correlation
-from backoffice.crypto import CannotOpen
-from inventory import codes, stock
+from inventory import stock
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
-from marketplaces.exceptions import MarketplaceError, PermanentError, TemporaryError, UnknownOutcome
+from marketplaces.exceptions import MarketplaceError, PermanentError, UnknownOutcome
 from marketplaces.models import Account
 from marketplaces.outgoing import Again
 from marketplaces.types import (
-    CodeToSend,
     DeliveryKind,
+    DeliveryRequest,
     DeliveryResult,
     OrderState,
     RemoteDelivery,
     RemoteOrder,
     Urgency,
 )
-from orders import intake, merging, picking, pickup, results, timeline, topups
+from orders import intake, merging, picking, pickup, results, sending, timeline, topups
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 
 Status = Delivery.Status
@@ -37,10 +37,23 @@ State = Delivery.State
 
 # What was read this short a time ago need not be read again before codes leave.
 FRESH = timedelta(seconds=15)
+# Seconds. What took longer leaves the rest of the work to a task of its own.
+SOON_ENOUGH = 5.0
 WOKEN_AT_ONCE = 500
 
 
 # --- what wakes a delivery -------------------------------------------------------------------------------------
+
+
+def delivery_requested(account: Account, request: DeliveryRequest, hint: RemoteOrder) -> None:
+    """Take in a request to deliver and take its first step, for the buyer waits. Safe to repeat.
+
+    Where reading took long a worker is woken for that step: together they might be too long for one task. What is left by
+    one that dies in between is found by the sweep.
+    """
+    delivery = intake.request_delivery(account, request, hint, until=time.monotonic() + SOON_ENOUGH)
+    if delivery is not None:
+        deliver(delivery.pk)
 
 
 def delivery_changed(account: Account, order_id: str, delivery_id: str) -> None:
@@ -53,7 +66,9 @@ def delivery_changed(account: Account, order_id: str, delivery_id: str) -> None:
     delivery = known.first()
     if delivery is None:
         intake.refresh(account, RemoteOrder(external_id=order_id))
-    elif delivery.status in Delivery.OPEN and not outgoing.try_again(delivery):
+    elif delivery.status in Delivery.OPEN and outgoing.try_again(delivery, wakes=False):
+        deliver(delivery.pk)
+    elif delivery.status in Delivery.OPEN:
         _wake(Delivery.objects.filter(pk=delivery.pk))  # who works on it now may have looked before this
 
 
@@ -125,35 +140,32 @@ def _step(delivery: Delivery) -> Again | None:
 
 def _send_codes(delivery: Delivery) -> Again | None:
     service = delivery.account.service()
-    if _needs_reading(delivery):
-        service.plan(2 + _lots_left(delivery, service), Urgency.DELIVERY)
+    sent = [item for item in _items(delivery) if item.sent_at is not None]
+    lots = -(-max(delivery.requested - len(sent), 0) // service.codes_per_call)
+    if sent or _needs_reading(delivery):
+        service.plan(2 + lots, Urgency.DELIVERY)
         _conclude(delivery, results.read(delivery, service))
+        if delivery.status not in Delivery.OPEN:
+            return None
     else:
-        service.plan(_lots_left(delivery, service), Urgency.DELIVERY)
-    if delivery.status not in Delivery.OPEN:
-        return None
+        service.plan(lots, Urgency.DELIVERY)
     again = _wait_or_stop(delivery)
     if again or delivery.status == Status.STOPPED:
         return again
-    if again := _unanswered(delivery, service):
+    if again := _unanswered(delivery, service, sent):
         return again
-    _pick(delivery, service)
-    if _send_lots(delivery, service):
-        return _what_next(delivery)
+    items, plain = _pick(delivery, service)
+    if (count := sending.send_lots(delivery, items, plain, service)) is not None:
+        return _what_next(delivery, count)
+    delivery.order.refresh_from_db()
     again = _wait_or_stop(delivery)
     return None if delivery.status == Status.STOPPED else again or Again(timezone.now())
 
 
 def _needs_reading(delivery: Delivery) -> bool:
     is_fresh = delivery.checked_at is not None and timezone.now() - delivery.checked_at < FRESH
-    if delivery.status == Status.SHORT:  # it waited, and units may have been refunded meanwhile
-        return True
-    return not is_fresh or delivery.must_look or _items(delivery).filter(~Q(sent_at=None)).exists()
-
-
-def _lots_left(delivery: Delivery, service: MarketplaceService) -> int:
-    unsent = delivery.requested - _items(delivery).exclude(sent_at=None).count()
-    return -(-max(unsent, 0) // service.codes_per_call)
+    # One that was short waited, and units may have been refunded meanwhile.
+    return delivery.status == Status.SHORT or not is_fresh or delivery.must_look
 
 
 def _items(delivery: Delivery) -> QuerySet[DeliveryItem]:
@@ -161,39 +173,48 @@ def _items(delivery: Delivery) -> QuerySet[DeliveryItem]:
 
 
 def _conclude(delivery: Delivery, remote: RemoteDelivery) -> None:
-    sent = _items(delivery).exclude(sent_at=None)
-    # What arrived there was accepted, whatever became of the answer.
-    if delivery.confirmed >= sent.count():
-        sent.filter(accepted_at=None).update(accepted_at=timezone.now())
+    items = list(_items(delivery))
+    sent = [item for item in items if item.sent_at is not None]
     is_over = delivery.expires_at is not None and delivery.expires_at < timezone.now()
+    if remote.result == DeliveryResult.DELIVERED:
+        _finish(delivery, items)
+        return
+    # What arrived there was accepted, whatever became of the answer.
+    if delivery.confirmed >= len(sent):
+        _note_accepted(sent)
     match remote.result:
-        case DeliveryResult.DELIVERED:
-            _finish(delivery)
-        case DeliveryResult.PARTIAL if sent.count() >= delivery.requested:
+        case DeliveryResult.PARTIAL if len(sent) >= delivery.requested:
             _close(delivery, Status.PARTIAL)
-        case DeliveryResult.UNFULFILLED if sent.exists():
+        case DeliveryResult.UNFULFILLED if sent:
             _close(delivery, Status.UNFULFILLED)
         case DeliveryResult.EXPIRED:
             _close(delivery, Status.EXPIRED)
-        case _ if is_over and sent.count() < delivery.requested:
+        case _ if is_over and len(sent) < delivery.requested:
             _close(delivery, Status.EXPIRED)
 
 
-def _finish(delivery: Delivery) -> None:
+def _note_accepted(sent: Sequence[DeliveryItem]) -> None:
+    if lacking := [item.pk for item in sent if item.accepted_at is None]:
+        DeliveryItem.objects.filter(pk__in=lacking, accepted_at=None).update(accepted_at=timezone.now())
+
+
+def _finish(delivery: Delivery, items: Sequence[DeliveryItem]) -> None:
+    """End a delivery that arrived, with these items, which nobody else sends: the delivery is claimed."""
+    sent = [item for item in items if item.sent_at is not None]
     with transaction.atomic():
-        results.withdraw_unsent(delivery)
-        sent = _items(delivery).exclude(sent_at=None)
-        sent.filter(accepted_at=None).update(accepted_at=timezone.now())
-        stock.mark_delivered(list(sent.values_list("code_id", flat=True)))
+        if len(sent) < len(items):
+            results.withdraw_unsent(delivery)
+        _note_accepted(sent)
+        stock.mark_delivered([item.code_id for item in sent])
         results.set_status(delivery, Status.DELIVERED)
         timeline.write(
-            delivery.order, "delivered", f"The marketplace confirms {delivery.confirmed or sent.count()} units."
+            delivery.order, "delivered", f"The marketplace confirms {delivery.confirmed or len(sent)} units."
         )
-        if sent.count() < delivery.requested:
+        if len(sent) < delivery.requested:
             timeline.warn(
                 delivery.order,
                 "elsewhere",
-                f"Only {sent.count()} of {delivery.requested} units came from here: the others were delivered elsewhere.",
+                f"Only {len(sent)} of {delivery.requested} units came from here: the others were delivered elsewhere.",
             )
 
 
@@ -213,9 +234,8 @@ def _close(delivery: Delivery, status: Status) -> None:
 
 
 def _wait_or_stop(delivery: Delivery) -> Again | None:
-    """Go on (None) only if the order may be delivered by what the marketplace says now."""
+    """Go on (None) only if the order, as it was just read, may be delivered."""
     order = delivery.order
-    order.refresh_from_db()
     if results.may_be_delivered(delivery):
         return None
     has_sent = _items(delivery).exclude(sent_at=None).exists()
@@ -238,12 +258,12 @@ def _wait_or_stop(delivery: Delivery) -> Again | None:
     return results.not_yet(delivery)
 
 
-def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None:
+def _unanswered(delivery: Delivery, service: MarketplaceService, sent: Sequence[DeliveryItem]) -> Again | None:
     """Deal with codes that were sent and whose arrival nobody confirms: look long, repeat the same lot once, then ask."""
     lost = _items(delivery).exclude(sent_at=None).filter(accepted_at=None).order_by("pk")
-    first = lost.first()
+    first = lost.first() if sent else None
     if first is None:
-        _set_repeated(delivery, None)  # a lot that is lost later is looked for just as long
+        sending.set_repeated(delivery, None)  # a lot that is lost later is looked for just as long
         return None
     count = lost.count()
     again = results.unanswered(
@@ -255,29 +275,28 @@ def _unanswered(delivery: Delivery, service: MarketplaceService) -> Again | None
     if again:
         return again
     lot = list(lost[: service.codes_per_call])
-    plain = _plain(lot)
+    plain = sending.plain_of(lot, {})
     delivery.save(update_fields=["repeated_at"])
     timeline.warn(delivery.order, "repeated", f"{count} codes never arrived; the same codes are sent once more.")
     try:
-        _send(delivery, lot, plain, service)
+        sending.send(delivery, lot, plain, service)
+        delivery.save(update_fields=["submitted_at"])
     except UnknownOutcome:
         raise
     except MarketplaceError:  # the repeat certainly did not arrive, so it is still to be made
-        _set_repeated(delivery, None)
+        sending.set_repeated(delivery, None)
         raise
     return None
 
 
-def _set_repeated(delivery: Delivery, at: datetime | None) -> None:
-    if delivery.repeated_at != at:
-        delivery.repeated_at = at
-        delivery.save(update_fields=["repeated_at"])
+def _pick(delivery: Delivery, service: MarketplaceService) -> tuple[list[DeliveryItem], dict[int, str]]:
+    """Take codes for what is still to be sent, and record them before anything leaves.
 
-
-def _pick(delivery: Delivery, service: MarketplaceService) -> None:
-    """Take codes for what is still to be sent, and record them before anything leaves."""
+    Returns all items of the delivery in their order, and what those codes hold that were opened on the way.
+    """
     with transaction.atomic():
-        line = OrderLine.objects.select_for_update(no_key=True).get(pk=delivery.line_id)
+        lines = OrderLine.objects.select_for_update(of=("self",), no_key=True).select_related("offer", "product")
+        line = lines.get(pk=delivery.line_id)
         line.order = delivery.order  # which is read again before anything leaves
         if line.product_id is None:
             merging.link(line)
@@ -289,94 +308,22 @@ def _pick(delivery: Delivery, service: MarketplaceService) -> None:
                 kind="not_linked",
             )
         delivery.line = line
-        picked = _items(delivery).count()
+        items = list(_items(delivery).order_by("pk"))
         # What can't be opened stays picked: mostly it is a key that is missing, and no fault of the code.
-        picking.fill(delivery, service, picked=picked, keep_unreadable=True)
+        filled = picking.fill(delivery, service, picked=len(items), keep_unreadable=True)
+        return [*items, *filled.items], filled.plain
 
 
-def _send_lots(delivery: Delivery, service: MarketplaceService) -> bool:
-    """Send what is picked; False when the order was closed or halted before all of it had left."""
-    unsent = list(_items(delivery).filter(sent_at=None).order_by("pk"))
-    for start in range(0, len(unsent), service.codes_per_call):
-        items = unsent[start : start + service.codes_per_call]
-        plain = _plain(items)  # before they are marked: what can't be opened has not left
-        lot = _mark_sent(delivery, items)
-        if lot is None:
-            return False
-        if lot:
-            _send_first(delivery, lot, plain, service)
-    return True
-
-
-def _plain(items: Sequence[DeliveryItem]) -> dict[int, str]:
-    try:
-        return codes.plaintexts([item.code_id for item in items])
-    except CannotOpen as error:
-        numbers = ", ".join(str(item.code_id) for item in items[:5])
-        raise TemporaryError(
-            f"Codes can't be opened (among {numbers}): {error}. Check the secret keys of this installation; a code that is"
-            " broken by itself can be replaced on its page",
-            kind="unreadable",
-        ) from None
-
-
-def _mark_sent(delivery: Delivery, items: Sequence[DeliveryItem]) -> list[DeliveryItem] | None:
-    """Write down that codes are about to leave; those withdrawn in the meantime are left out.
-
-    None when the order may not be delivered any more: it is locked as for an import, so one of the two comes first.
-    """
-    with transaction.atomic():
-        delivery.line.order = Order.objects.select_for_update(no_key=True).get(pk=delivery.line.order_id)
-        if not results.may_be_delivered(delivery):
-            return None
-        still = DeliveryItem.objects.select_for_update(no_key=True).filter(
-            pk__in=[item.pk for item in items], withdrawn_at=None, sent_at=None
-        )
-        lot = list(still.order_by("pk"))
-        now = timezone.now()
-        DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(sent_at=now)
-        stock.mark_sent([item.code_id for item in lot])
-        return lot
-
-
-def _send_first(
-    delivery: Delivery, lot: Sequence[DeliveryItem], plain: Mapping[int, str], service: MarketplaceService
-) -> None:
-    try:
-        _send(delivery, lot, plain, service)
-    except UnknownOutcome:
-        raise
-    except MarketplaceError:  # it certainly was not taken, so the lot has not left
-        with transaction.atomic():
-            DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(sent_at=None)
-            stock.unmark_sent([item.code_id for item in lot])
-        raise
-
-
-def _send(
-    delivery: Delivery, lot: Sequence[DeliveryItem], plain: Mapping[int, str], service: MarketplaceService
-) -> None:
-    to_send = [CodeToSend(content=plain[item.code_id], reference=item.reference) for item in lot]
-    service.send_codes(delivery.order.external_id, delivery.external_id, to_send)
-    DeliveryItem.objects.filter(pk__in=[item.pk for item in lot]).update(accepted_at=timezone.now())
-    _set_repeated(delivery, None)
-    if delivery.submitted_at is None:
-        delivery.submitted_at = timezone.now()
-        delivery.save(update_fields=["submitted_at"])
-
-
-def _what_next(delivery: Delivery) -> Again:
-    sent = _items(delivery).exclude(sent_at=None).count()
+def _what_next(delivery: Delivery, sent: int) -> Again:
     missing = delivery.requested - sent
-    now = timezone.now()
+    now, before = timezone.now(), delivery.status
+    results.set_status(delivery, Status.SHORT if missing > 0 else Status.SUBMITTED)
     if missing > 0:
         because = f"{missing} of {delivery.requested} units are missing: no stock of {delivery.line.product}."
-        if delivery.status != Status.SHORT:
-            results.set_status(delivery, Status.SHORT)
+        if before != Status.SHORT:
             timeline.warn(delivery.order, "short", because)
         return Again(now + results.SHORT_AGAIN, because)
-    if delivery.status != Status.SUBMITTED:
-        results.set_status(delivery, Status.SUBMITTED)
+    if before != Status.SUBMITTED:
         timeline.write(delivery.order, "submitted", f"All {delivery.requested} units were handed to the marketplace.")
     return Again(now + results.pause(delivery), "Handed over; waiting for the marketplace to confirm.")
 

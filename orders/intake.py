@@ -1,13 +1,18 @@
 """Take in what the marketplace shows and asks: orders, whose units are set aside for them, and requests to deliver."""
 
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
-from inventory import stock
+from backoffice.rows import as_read, insert_if_new, save_changed
+from inventory import publishing, stock
+from inventory.models import Offer
 from marketplaces import outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import PermanentError
@@ -36,6 +41,8 @@ OVER = frozenset(
 
 # Goods of such an order have left, whether their parcels are known here yet or not.
 LEFT = frozenset({OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED})
+# The marketplace puts the units of such an order back on its own shelf, whether we have any or not.
+GIVEN_BACK = OVER - LEFT
 
 
 def refresh(account: Account, hint: RemoteOrder, service: MarketplaceService | None = None) -> Order:
@@ -70,6 +77,29 @@ def with_hint(remote: RemoteOrder, hint: RemoteOrder) -> RemoteOrder:
     )
 
 
+def as_known(order: Order) -> RemoteOrder:
+    """What is known of an order, as far as a notification may add to it: see with_hint()."""
+    lines = [
+        RemoteOrderLine(
+            external_id=line.external_id,
+            external_offer_id=line.external_offer_id,
+            external_product_id=line.external_product_id,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+        )
+        for line in order.lines.all()
+    ]
+    return RemoteOrder(
+        external_id=order.external_id,
+        payment_word=order.payment_word,
+        fee=order.fee,
+        refunded_amount=order.refunded_amount or None,
+        buyer=order.buyer,
+        currency=order.currency,
+        lines=lines,
+    )
+
+
 def _line_with_hint(line: RemoteOrderLine, hint: RemoteOrderLine | None) -> RemoteOrderLine:
     if hint is None:
         return line
@@ -91,57 +121,103 @@ def import_order(
     at once.
     """
     with transaction.atomic():
-        order, is_new = Order.objects.select_for_update(no_key=True).get_or_create(
-            account=account,
-            external_id=remote.external_id,
-            defaults={"ordered_at": remote.created_at or timezone.now(), "is_summary": remote.is_summary},
-        )
+        order, is_new = _locked_or_new(account, remote)
+        before = as_read(order)
         order.account = account  # else it would be read once more
+        before_state = order.state
         if is_new:
             timeline.write(order, "created", "The order came in.")
         if event_status_word:
             order.event_status_word = event_status_word[:60]
         replaced = merging.merge(order, remote, is_hearsay=is_hearsay)
         order.seen_at = timezone.now()
-        order.save()
+        save_changed(order, before)
         lines = merging.merge_lines(order, remote, replaced=replaced)
         parcels.link_orders(order, lines)
-        # Stock is locked in the order of products, as by whoever ships: no two wait for each other.
-        for line in sorted(lines, key=lambda line: (line.product_id or 0, line.pk)):
-            if line.hold_id or line.booked:  # what ended before we held anything for it is no matter of ours
-                topup_stock.account_for(line)
-            set_aside(line)
+        set_all_aside(lines)
+        for line in lines:
             inventories.follow(line)
         if order.state in OVER:
             stop_unsent(order)
             _wake_persons_work(order)
+        if order.state in GIVEN_BACK and before_state not in GIVEN_BACK:
+            publishing.show_again(Offer.objects.filter(pk__in=[line.offer_id for line in lines if line.offer_id]))
         return order
 
 
-def set_aside(line: OrderLine) -> None:
-    """Hold what the line may still take: unpaid for a limited time, paid until delivered or cancelled. Safe to repeat."""
+def _locked_or_new(account: Account, remote: RemoteOrder) -> tuple[Order, bool]:
+    """The order, locked until the transaction ends, and whether it was made just now."""
+    known = Order.objects.select_for_update(no_key=True).filter(account=account, external_id=remote.external_id)
+    order = known.first()
+    if order is not None:
+        return order, False
+    ordered_at = remote.created_at or timezone.now()
+    order = Order(account=account, external_id=remote.external_id, ordered_at=ordered_at, is_summary=remote.is_summary)
+    if insert_if_new(order):
+        return order, True
+    return known.get(), False  # somebody else made it at this moment
+
+
+def set_all_aside(lines: Sequence[OrderLine]) -> None:
+    """Hold what the lines of an order may still take; where that is held already, two looks are all. Safe to repeat.
+
+    The lines, or their order, are locked by the caller.
+    """
+    # Stock is locked in the order of products, as by whoever ships: no two wait for each other.
+    wanting = sorted(
+        (line for line in lines if line.product_id is not None), key=lambda line: (line.product_id, line.pk)
+    )
+    for line in wanting:
+        if line.hold_id or line.booked:  # what ended before we held anything for it is no matter of ours
+            topup_stock.account_for(line)
+    given = _given([line for line in wanting if _units_left(line)])
+    holding = [line.hold_id for line in wanting if line.hold_id is not None and _is_to_hold(line.order)]
+    held = stock.covered(holding) if holding else {}
+    for line in wanting:
+        open_units, until = _units_to_come(line, given[line.pk]), _hold_until(line.order)
+        product_id, kept_until, units = held.get(line.hold_id or 0, (None, None, 0))
+        is_covered = open_units > 0 and (product_id, units) == (line.product_id, open_units)
+        if is_covered and kept_until != until:
+            is_covered = until is None and stock.keep(line.hold_id or 0)
+        if not is_covered:
+            set_aside(line, open_units)
+
+
+def _hold_until(order: Order) -> datetime | None:
+    return order.ordered_at + UNPAID_HOLD if order.state in UNPAID else None
+
+
+def _is_to_hold(order: Order) -> bool:
+    until = _hold_until(order)
+    return order.state in UNPAID | TO_DELIVER and (until is None or until >= timezone.now())
+
+
+def set_aside(line: OrderLine, open_units: int | None = None) -> None:
+    """Hold what the line may still take: unpaid for a limited time, paid until delivered or cancelled. Safe to repeat.
+
+    `open_units` are the units to come, where the caller has counted them.
+    """
     if line.product is None:
         return
     order = line.order
-    open_units = units_to_come(line)
-    if order.state in LEFT and order.needs_shipping and line.product.is_counted and open_units:
+    if open_units is None:
+        open_units = units_to_come(line)
+    if order.state in LEFT and order.needs_shipping and open_units:
         return  # what is held for it is on its way; the parcel takes it out of stock when it is known here
-    if order.state not in UNPAID | TO_DELIVER or open_units == 0:
+    if not _is_to_hold(order) or open_units == 0:
         let_go(line)
         return
-    is_unpaid = order.state in UNPAID
-    if is_unpaid and order.ordered_at + UNPAID_HOLD < timezone.now():
-        let_go(line)
-        return
+    until = _hold_until(order)
     held = stock.hold(
         product_id=line.product.pk,
         quantity=open_units,
         reference=f"order line {line.pk}",
         account_id=order.account_id,
-        until=order.ordered_at + UNPAID_HOLD if is_unpaid else None,
+        until=until,
         may_be_short=True,
+        is_counted=line.product.is_counted,
     ).hold
-    if not is_unpaid and held.until is not None:
+    if until is None and held.until is not None:
         held.until = None
         held.save(update_fields=["until"])
     if line.hold_id != held.pk:
@@ -160,12 +236,26 @@ def let_go(line: OrderLine) -> None:
 
 def units_to_come(line: OrderLine) -> int:
     """Units bought that are neither refunded, nor delivered as the marketplace counts, nor given or shipped by us."""
-    given = topup_stock.handed_over(line).bought if topup_stock.is_counted(line) else _picked(line)
+    return _units_to_come(line, _given([line])[line.pk])
+
+
+def _units_to_come(line: OrderLine, given: int) -> int:
     return max(line.quantity - line.refunded - max(given, line.delivered, line.shipped), 0)
 
 
-def _picked(line: OrderLine) -> int:
-    return DeliveryItem.objects.filter(delivery__line=line, delivery__is_replacement=False, withdrawn_at=None).count()
+def _units_left(line: OrderLine) -> int:
+    """The same, whatever we have given for it."""
+    return _units_to_come(line, 0)
+
+
+def _given(lines: Sequence[OrderLine]) -> Counter[int]:
+    """Units that we have picked for lines, less what came back; where they are counted, what people have handed over."""
+    counted = [line for line in lines if topup_stock.is_counted(line)]
+    others = [line for line in lines if not topup_stock.is_counted(line)]
+    there = DeliveryItem.objects.filter(delivery__line__in=others, withdrawn_at=None, returned_at=None)
+    items = there.filter(delivery__is_replacement=False).values_list("delivery__line")
+    rows = items.annotate(units=Count("pk")).order_by() if others else ()
+    return Counter(dict(rows) | {line.pk: topup_stock.handed_over(line).bought for line in counted})
 
 
 def stop_unsent(order: Order) -> int:
@@ -197,11 +287,12 @@ def _wake_persons_work(order: Order) -> None:
         outgoing.try_again(delivery)
 
 
-def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrder) -> Delivery:
+def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrder, *, until: float) -> Delivery | None:
     """Take in a request to deliver, after reading order and delivery back; the smaller quantity counts.
 
-    Raises NotFound when there is no such order or delivery there (the request was made up); then nothing is made here.
-    Safe to repeat, in any order: one delivery per order line and delivery id.
+    Returns the delivery when it is new and nobody was woken for it: its first step is the caller's, who is given it until
+    then (by the monotonic clock). Raises NotFound when there is no such order or delivery there (the request was made up);
+    then nothing is made here. Safe to repeat, in any order: one delivery per order line and delivery id.
     """
     service = account.service()
     service.plan(2, Urgency.DELIVERY)
@@ -219,7 +310,7 @@ def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrd
         if known := Delivery.objects.filter(line=line, external_id=external_id).first():
             if _is_open_again(known, order, remote):
                 take_up_again(known, buyer_fields)
-            return known
+            return None
         delivery = Delivery.objects.create(
             line=line,
             external_id=external_id,
@@ -236,8 +327,9 @@ def request_delivery(account: Account, request: DeliveryRequest, hint: RemoteOrd
             next_try_at=timezone.now(),
         )
         _tell_of_request(delivery, asked)
-        outgoing.wake(delivery)
-    return delivery
+        if is_late := time.monotonic() > until:
+            outgoing.wake(delivery)
+    return None if is_late else delivery
 
 
 def _is_open_again(known: Delivery, order: Order, remote: RemoteDelivery) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from backoffice import money
+from backoffice.rows import as_read, save_changed
 from inventory.models import Offer, Product
 from marketplaces.masking import mask_json
 from marketplaces.types import OrderState, RemoteOrder, RemoteOrderLine
@@ -115,7 +116,9 @@ def _tell_of_state(order: Order, before: str, word: str) -> None:
 
 def merge_lines(order: Order, remote: RemoteOrder, *, replaced: bool) -> list[OrderLine]:
     """Write the lines of an answer and return the order's; one that an answer lacks stays. Saves them."""
-    known = {line.external_id: line for line in order.lines.all()}
+    # Locked as by who picks codes for them: what was picked is counted after this.
+    rows = order.lines.select_for_update(of=("self",), no_key=True).select_related("product").order_by("pk")
+    known = {line.external_id: line for line in rows}
     for line in known.values():
         line.order = order  # else each would read it once more
     may_add = replaced or not known
@@ -128,6 +131,7 @@ def merge_lines(order: Order, remote: RemoteOrder, *, replaced: bool) -> list[Or
 
 
 def _merge_line(line: OrderLine, remote: RemoteOrderLine, *, replaces: bool) -> None:
+    before = as_read(line)
     facts = {
         "external_offer_id": remote.external_offer_id,
         "external_product_id": remote.external_product_id,
@@ -144,7 +148,10 @@ def _merge_line(line: OrderLine, remote: RemoteOrderLine, *, replaces: bool) -> 
         if value is not None and (replaces or line._state.adding):
             setattr(line, name, value)
     is_by_sku = link(line)
-    line.save()
+    if line._state.adding:
+        line.save()
+    else:
+        save_changed(line, before)
     if is_by_sku:
         text = f"Line {line.external_id} is taken for our {line.product}: the marketplace repeats its SKU."
         timeline.write(line.order, "linked", text, event_id=f"line {line.pk}")
@@ -155,7 +162,8 @@ def link(line: OrderLine) -> bool:
     if line.product_id is not None:
         return False
     if line.external_offer_id:
-        line.offer = Offer.objects.filter(account=line.order.account_id, external_id=line.external_offer_id).first()
+        offers = Offer.objects.filter(account=line.order.account_id, external_id=line.external_offer_id)
+        line.offer = offers.select_related("product").first()
         line.product = line.offer.product if line.offer else None
     if line.product_id is None and line.sku:
         line.product = Product.objects.filter(sku=line.sku).first()

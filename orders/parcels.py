@@ -9,15 +9,16 @@ from collections.abc import Sequence
 
 from django.db.models import Q, QuerySet
 
-from orders import booking, timeline
+from orders import booking, parcel_codes, timeline
 from orders.models import Order, OrderLine, Shipment, ShipmentItem
 
 
 def link_orders(order: Order, lines: Sequence[OrderLine]) -> None:
     """Join an order with the parcels that were here before it, and bring `lines` up to date with all of its parcels."""
-    unlinked = Shipment.objects.filter(names(order), account=order.account_id, order=None)
-    if not Shipment.objects.filter(order=order).exists() and not unlinked.exists():
+    is_unlinked = Q(names(order), account=order.account_id, order=None)
+    if not Shipment.objects.filter(Q(order=order) | is_unlinked).exists():
         return
+    unlinked = Shipment.objects.filter(is_unlinked)
     for shipment in unlinked.select_for_update(no_key=True).defer("contact", "raw").order_by("pk"):
         join(shipment, order)
     shipped = account_for(order)
@@ -57,7 +58,7 @@ def account_for(order: Order) -> Counter[int]:
             continue
         left = item.units if item.shipment.is_announced else 0
         shipped[line.pk] += left
-        booking.book(item, line, left, where=f"in parcel {item.shipment}")
+        _book(item, line, left)
     for line in lines.values():
         if line.shipped != shipped[line.pk]:
             _note_shipped(order, line, shipped[line.pk])
@@ -79,9 +80,35 @@ def _find_line(item: ShipmentItem, lines: Sequence[OrderLine]) -> None:
         item.save(update_fields=["line"])
 
 
+def _book(item: ShipmentItem, line: OrderLine, units: int) -> None:
+    """Take the units of an item out of stock, or bring them back: of what is counted the number, codes one by one."""
+    if line.product is None or line.product.is_counted:
+        booking.book(item, line, units, where=f"in parcel {item.shipment}")
+        return
+    if units == item.booked:
+        return
+    if units > item.booked:
+        item.taken += parcel_codes.hand_over(line, units - item.booked, reference=_delivery(item))
+    else:
+        item.taken -= parcel_codes.take_back(reference=_delivery(item), quantity=item.taken - min(units, item.taken))
+    item.booked = units
+    item.save(update_fields=["booked", "taken"])
+    if item.taken < item.booked:
+        text = (
+            f"{units} × {line.product} left in parcel {item.shipment}, but there were only {item.taken} codes for it."
+        )
+        timeline.warn(line.order, "stock", text)
+
+
+def _delivery(item: ShipmentItem) -> str:
+    """The delivery that has the codes of this item, whatever becomes of its parcel."""
+    return f"parcel item {item.pk}"
+
+
 def unbook(shipment: Shipment) -> None:
     """Bring back all that a parcel took out of stock, before its row goes. Safe to repeat."""
     for item in shipment.items.exclude(booked=0).order_by("line__product", "pk"):
+        parcel_codes.take_back(reference=_delivery(item))
         booking.unbook(item)
 
 

@@ -72,7 +72,7 @@ def step(delivery: Delivery) -> Again | None:
     with transaction.atomic():
         placed = handover.lock(delivery.order)
         picked = DeliveryItem.objects.filter(delivery=delivery, withdrawn_at=None).count()  # returned ones count
-        missing = picking.fill(delivery, delivery.account.service(), picked=picked)
+        missing = picking.fill(delivery, delivery.account.service(), picked=picked).missing
         if not missing and not handover.live(delivery).filter(sent_at=None).exists():
             _finish(delivery)
             return None
@@ -136,7 +136,7 @@ def _place(reservation: Reservation, external_order_id: str) -> tuple[Order, boo
     service = reservation.account.service()
     is_ready = True
     for delivery in _make_deliveries(reservation, lines):
-        if missing := picking.fill(delivery, service, picked=0):
+        if missing := picking.fill(delivery, service, picked=0).missing:
             _tell_short(placed, delivery, missing)
             is_ready = False
     for hold_id in {line.hold_id for line in lines if line.hold_id}:

@@ -1,7 +1,8 @@
 """Ask marketplaces for news: read their lists at the pace that each can bear. A webhook is the bell, a list is the truth.
 
 What is missing from a list says nothing: it is only a list. A walk through one may be interrupted, by a spent budget or a
-killed worker; what it had read is kept, and it goes on from there where the list is in the order of time.
+killed worker; what it had read is kept, and it goes on from there: at the moment where the list is in the order of time, else
+at the page, where it has such.
 """
 
 import logging
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 Kind = Poll.Kind
 
 TASK = "orders.tasks.poll"
-PACE = {Kind.ORDERS: 120, Kind.SHIPMENTS: 600, Kind.PURCHASE_ORDERS: 900}
+PACE = {Kind.ORDERS: 120, Kind.SHIPMENTS: 600, Kind.PURCHASE_ORDERS: 900, Kind.MADE_ORDERS: 86_400}
 # Longer than a task may run; a command may have to wait for its budget in between.
 LEASE, PATIENT_LEASE = timedelta(seconds=settings.LOST_AFTER_SECONDS), timedelta(minutes=10)
 AT_ONCE = 100  # rows that are taken in together, so that a worker that is killed loses no more
@@ -136,7 +137,7 @@ def _pace(poll: Poll) -> timedelta:
 def _failed(walk: "Walk", error: MarketplaceError | None) -> None:
     """Write down why a walk was broken off, and when it goes on. A budget that is spent is no failure."""
     poll = walk.poll
-    has_come_nowhere = walk.found.seen > 0 and poll.reached == walk.since
+    has_come_nowhere = walk.has_begun and (poll.reached, poll.page) == walk.start
     failures = poll.failures + 1
     pause = min(FIRST_PAUSE * 2 ** min(poll.failures, 10), LONGEST_PAUSE)
     match error:
@@ -154,7 +155,7 @@ def _failed(walk: "Walk", error: MarketplaceError | None) -> None:
     if text:
         log.warning("%s: the list of %s could not be read: %s", poll.account, poll.get_kind_display(), text)
     next_at = timezone.now() + pause
-    broken_off = poll.broken_off + 1 if has_come_nowhere else poll.broken_off if not walk.found.seen else 0
+    broken_off = poll.broken_off + 1 if has_come_nowhere else 0 if walk.has_begun else poll.broken_off
     _end_lease(poll, next_at=next_at, failures=failures, last_error=text, broken_off=broken_off)
     queue.enqueue_at(next_at, TASK, poll.pk)
 
@@ -175,7 +176,8 @@ class Walk:
     poll: Poll
     service: MarketplaceService
     lease: timedelta = LEASE
-    since: datetime | None = None  # where it went on from
+    start: tuple[datetime | None, int] = (None, 0)  # the moment or the page that it went on from
+    has_begun: bool = False
     found: Found = field(default_factory=Found)
 
     def run(self) -> None:
@@ -183,11 +185,12 @@ class Walk:
         poll, reader = self.poll, READERS[Kind(self.poll.kind)]
         self._begin()
         asked_at = timezone.now()
-        # A list that is not in the order of time begins anew, and would for ever where the budget has room for its first
-        # page alone: then more is set aside before.
+        # A walk reads once more where it was, and would for ever where the budget has room for that page alone: then more is
+        # set aside before.
         self.service.plan(min(1 + 2 * poll.broken_off, MOST_PLANNED), reader.urgency)
-        self.since = poll.reached
-        since = poll.reached or self._since()
+        self.start, self.has_begun = (poll.reached, poll.page), True
+        self.service.list_page = max(poll.page, 1)
+        since = poll.reached or self._since(reader)
         marks: list[datetime | None] = []
         rows = iter(reader.read(self.service, since))
         while True:
@@ -201,7 +204,9 @@ class Walk:
             if len(page) < AT_ONCE:
                 break
         next_at = timezone.now() + _pace(poll)
-        ended = {"read_until": poll.began_at, "began_at": None, "reached": None, "failures": 0, "last_error": ""}
+        ended = {
+            "read_until": poll.began_at, "began_at": None, "reached": None, "page": 0, "failures": 0, "last_error": "",
+        }  # fmt: skip
         _end_lease(poll, next_at=next_at, broken_off=0, **ended)
         queue.enqueue_at(next_at, TASK, poll.pk)  # the clock's own round is a minute late at the worst
 
@@ -210,15 +215,17 @@ class Walk:
         if not _rise([since, *marks]):
             return None
         # Rows of one moment alone do not tell in which order they are.
-        return marks[-1] if marks[0] != marks[-1] else self.since
+        return marks[-1] if marks[0] != marks[-1] else self.start[0]
 
     def _begin(self) -> None:
-        if self.poll.began_at is None or self.poll.reached is None:
-            self.poll.began_at, self.poll.reached = timezone.now(), None
-            Poll.objects.filter(pk=self.poll.pk).update(began_at=self.poll.began_at, reached=None)
+        if self.poll.began_at is None or (self.poll.reached is None and not self.poll.page):
+            self.poll.began_at, self.poll.reached, self.poll.page = timezone.now(), None, 0
+            Poll.objects.filter(pk=self.poll.pk).update(began_at=self.poll.began_at, reached=None, page=0)
 
-    def _since(self) -> datetime:
+    def _since(self, reader: "Reader") -> datetime:
         service_class = self.poll.account.service_class
+        if reader.is_repair:
+            return timezone.now() - timedelta(days=service_class.repair_days)
         if self.poll.read_until is None:
             return timezone.now() - timedelta(days=service_class.poll_first_days)
         return self.poll.read_until - timedelta(seconds=service_class.poll_overlap_seconds)
@@ -227,9 +234,10 @@ class Walk:
         """Keep how far it came, and the list for as long again. Whoever lost its lease meanwhile stops."""
         before, self.poll.leased_until = self.poll.leased_until, timezone.now() + self.lease
         mine = Poll.objects.filter(pk=self.poll.pk, leased_until=before)
-        if not mine.update(leased_until=self.poll.leased_until, reached=reached):
+        page = self.service.list_page if reached is None and self.service.list_page > 1 else 0
+        if not mine.update(leased_until=self.poll.leased_until, reached=reached, page=page):
             raise TemporaryError("Somebody else reads this list now", kind="conflict", retry_after=60.0)
-        self.poll.reached = reached
+        self.poll.reached, self.poll.page = reached, page
 
 
 def _next(rows: Iterator[Any]) -> tuple[list[Any], MarketplaceError | None]:
@@ -319,6 +327,7 @@ class Reader:
     urgency: Urgency
     read: Callable[[MarketplaceService, datetime], Iterable[Any]]
     take_in: Callable[[Account, Sequence[Any], datetime], Found]
+    is_repair: bool = False  # it reads the same days again each time
 
 
 READERS: Mapping[str, Reader] = {
@@ -333,5 +342,12 @@ READERS: Mapping[str, Reader] = {
         Urgency.PRICE,
         lambda service, since: service.fetch_purchase_orders(since),
         take_purchase_orders,
+    ),
+    Kind.MADE_ORDERS: Reader(
+        "fetch_made_orders",
+        Urgency.CATALOGUE,
+        lambda service, since: service.fetch_made_orders(since),
+        take_orders,
+        is_repair=True,
     ),
 }

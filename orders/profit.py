@@ -18,7 +18,7 @@ from django.db import connection
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
-from inventory.models import Batch, Code, Movement, Upload
+from inventory.models import Batch, Code, Movement, Product, Upload
 from inventory.rates import DatedRates
 from marketplaces.models import Account
 from orders.models import Delivery, DeliveryItem, Order, OrderLine, Shipment, ShipmentItem
@@ -183,11 +183,15 @@ def _averages(products: Collection[int]) -> dict[int, dict[str, Decimal]]:
 
 _FROM = {
     "item": DeliveryItem, "delivery": Delivery, "line": OrderLine, "orders": Order, "code": Code, "batch": Batch,
-    "shipment": Shipment, "shipped": ShipmentItem, "upload": Upload,
+    "shipment": Shipment, "shipped": ShipmentItem, "upload": Upload, "goods": Product,
 }  # fmt: skip
 _TABLE = {name: model._meta.db_table for name, model in _FROM.items()}
 
+_PARCEL_UNITS = (
+    "(COALESCE(shipped.confirmed, shipped.wanted, 0) - CASE goods.kind WHEN 'codes' THEN shipped.taken ELSE 0 END)"
+)
 # A code that was handed over, units that a person topped up, a parcel's units, a code sold out of an offer's own inventory.
+# Codes that left with a parcel were handed over, so they are not counted with its units again.
 _HANDED = """
     SELECT delivery.line_id, line.product_id, delivery.account_id, delivery.is_replacement AS replaces, {item_day} AS day,
            code.batch_id, batch.supplier_id, batch.currency AS paid_in, COALESCE(code.cost, batch.cost) AS cost,
@@ -209,12 +213,13 @@ _HANDED = """
        AND delivery.status IN ('submitted', 'delivered', 'partial') AND delivery.account_id IN ({accounts})
     UNION ALL
     SELECT shipped.line_id, line.product_id, shipment.account_id, {no}, {parcel_day},
-           NULL, NULL, NULL, NULL, COALESCE(shipped.confirmed, shipped.wanted, 0)
+           NULL, NULL, NULL, NULL, {parcel_units}
       FROM {shipment} shipment
       JOIN {shipped} shipped ON shipped.shipment_id = shipment.id
       LEFT JOIN {line} line ON line.id = shipped.line_id
+      LEFT JOIN {goods} goods ON goods.id = line.product_id
      WHERE shipment.announced_at >= %s AND shipment.deleted_at IS NULL AND {parcel_at} >= %s AND {parcel_at} < %s
-       AND COALESCE(shipped.confirmed, shipped.wanted, 0) > 0 AND shipment.account_id IN ({accounts})
+       AND {parcel_units} > 0 AND shipment.account_id IN ({accounts})
     UNION ALL
     SELECT NULL, code.product_id, upload.account_id, {no}, {upload_day},
            code.batch_id, batch.supplier_id, batch.currency, COALESCE(code.cost, batch.cost), 1
@@ -288,6 +293,7 @@ def statement(
         "accounts": ", ".join(["%s"] * len(keys)),
         "no": "FALSE",
         "parcel_at": _PARCEL_AT,
+        "parcel_units": _PARCEL_UNITS,
     }
     params: list[Any] = []
     for name, column in _DAYS.items():

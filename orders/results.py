@@ -26,6 +26,8 @@ PAUSES = (
     (timedelta(minutes=10), timedelta(seconds=30)),
     (timedelta(days=1), timedelta(minutes=5)),
 )
+# What reading an order may change of its line.
+READ_AGAIN = ("offer", "product", "quantity", "delivered", "shipped", "refunded", "hold")
 # How long what a buyer filled in is kept after the delivery has ended: it is personal, and may hold a password.
 KEEP_BUYER_FIELDS = timedelta(days=30)
 
@@ -33,8 +35,9 @@ KEEP_BUYER_FIELDS = timedelta(days=30)
 def read(delivery: Delivery, service: MarketplaceService) -> RemoteDelivery:
     """Read order and delivery, and write down what is said there. Takes two requests, at most three. Safe to repeat."""
     order = delivery.order
-    intake.refresh(delivery.account, RemoteOrder(external_id=order.external_id), service)
-    delivery.line.refresh_from_db()
+    order = intake.refresh(delivery.account, RemoteOrder(external_id=order.external_id), service)
+    delivery.line.refresh_from_db(fields=READ_AGAIN)
+    delivery.line.order = order
     remote = service.fetch_delivery(order.external_id, delivery.external_id)
     delivery.checked_at = timezone.now()
     delivery.status_word = remote.status_word[:60]
@@ -106,7 +109,7 @@ def set_status(delivery: Delivery, status: Delivery.Status) -> None:
     delivery.status = status
     if status not in Delivery.OPEN and delivery.kind == DeliveryKind.TOP_UP and delivery.erase_at is None:
         delivery.erase_at = timezone.now() + KEEP_BUYER_FIELDS
-    delivery.save(update_fields=["status", "erase_at"])
+    delivery.save(update_fields=["status", "erase_at", "submitted_at"])
 
 
 def pause(delivery: Delivery) -> timedelta:

@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from inventory import cover
-from inventory.models import Code, StockSettings, Upload
+from inventory.models import Code, Product, StockSettings, Upload
 from marketplaces.models import Account
 from orders.models import Delivery, DeliveryItem, OrderLine, Shipment, ShipmentItem
 
 # A code that was handed over, units that a person topped up, a parcel's units, a code sold out of an offer's own inventory.
+# Codes that left with a parcel were handed over, so they are not counted with its units again.
 # Each part begins at an index by the time, so that the cost follows the days and not the years.
 _SOLD = f"""
 SELECT product_id, SUM(units) FROM (
@@ -31,10 +32,12 @@ SELECT product_id, SUM(units) FROM (
        AND NOT delivery.is_replacement AND NOT account.is_sandbox
      GROUP BY line.product_id
     UNION ALL
-    SELECT line.product_id, SUM(COALESCE(item.confirmed, item.wanted, 0))
+    SELECT line.product_id,
+           SUM(COALESCE(item.confirmed, item.wanted, 0) - CASE product.kind WHEN 'codes' THEN item.taken ELSE 0 END)
       FROM {Shipment._meta.db_table} shipment
       JOIN {ShipmentItem._meta.db_table} item ON item.shipment_id = shipment.id
       JOIN {OrderLine._meta.db_table} line ON line.id = item.line_id
+      JOIN {Product._meta.db_table} product ON product.id = line.product_id
       JOIN {Account._meta.db_table} account ON account.id = shipment.account_id
      WHERE shipment.announced_at >= %(since)s AND shipment.deleted_at IS NULL
        AND COALESCE(shipment.remote_created_at, shipment.announced_at) >= %(since)s

@@ -1,20 +1,22 @@
 """OurShop: a marketplace's question -> one of our verbs, one line each. See marketplaces.shop.Shop."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from inventory import publishing
 from marketplaces.models import Account
 from marketplaces.shop import Reserved, SoldItem, SoldOrder, StockLine, Terms
 from marketplaces.types import DeliveryRequest, RemoteOrder, RemoteShipment
-from orders import claims, fulfilment, handover, intake, mirroring, news, pickup, reservations
+from orders import claims, fulfilment, handover, mirroring, news, pickup, reservations
 
 
 class OurShop:
     def __init__(self, account: Account) -> None:
         self.account = account
+        self.heard_at: datetime | None = None
 
     def order_changed(self, hint: RemoteOrder) -> None:
-        news.order_changed(self.account, hint)
+        news.order_changed(self.account, hint, heard_at=self.heard_at)
 
     def order_told(self, remote: RemoteOrder) -> None:
         news.order_told(self.account, remote)
@@ -35,7 +37,7 @@ class OurShop:
         mirroring.mirror(self.account, remote, event_id)
 
     def delivery_requested(self, request: DeliveryRequest, hint: RemoteOrder) -> None:
-        intake.request_delivery(self.account, request, hint)
+        fulfilment.delivery_requested(self.account, request, hint)
 
     def delivery_changed(self, order_id: str, delivery_id: str) -> None:
         fulfilment.delivery_changed(self.account, order_id, delivery_id)

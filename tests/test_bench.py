@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from tests import postgres
-from tests.bench import suite
+from tests.bench import report, suite
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,3 +46,9 @@ def test_an_unknown_name_is_refused_with_those_there_are() -> None:
 def environment() -> dict[str, str]:
     """The tests' own server; the benchmark makes databases of its own there."""
     return {**os.environ, "TEST_DATABASE_URL": postgres.url_of(settings.DATABASES["default"])}
+
+
+def test_the_tables_of_a_run_take_the_place_of_the_last_ones() -> None:
+    page = report.written_into("# Page\n\nBefore.\n", "first")
+    assert report.written_into(page, "second") == page.replace("first", "second")
+    assert page.startswith("# Page\n\nBefore.\n\n<!-- measured")

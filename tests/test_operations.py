@@ -43,7 +43,7 @@ def test_every_reason_for_not_being_ready_has_a_section() -> None:
     assert {heading.removeprefix("readyz: ") for heading in HEADINGS if heading.startswith("readyz: ")} == reasons
 
 
-def test_every_check_that_refuses_a_start_is_explained_and_no_other() -> None:
+def test_every_check_before_a_start_is_explained_and_no_other() -> None:
     raised = {found for path in SOURCES for found in CHECK_ID.findall(path.read_text())}
     assert len(raised) > 10
     assert set(re.findall(r"^\| (\w+\.[EWI]\d{3}) \|", GUIDE, re.M)) == raised

@@ -261,6 +261,8 @@ def test_an_error_page_shows_no_setting_that_is_secret(is_debug, settings, admin
     finally:
         connection.settings_dict["PASSWORD"] = password
 
+    assert [page.status_code for page in pages] == [500, 404]
+    assert ("AttributeError" in pages[0].content.decode()) is is_debug
     for page in pages:
         shown = re.findall(r"planted-[a-z-]+", page.content.decode())
         assert not shown, (page.status_code, shown)

@@ -76,7 +76,7 @@ class AuthenticatorAdmin(EvidenceAdmin):
 @admin.register(SecondFactorEvent)
 class SecondFactorEventAdmin(EvidenceAdmin):
     list_display = (
-        plain("user", "user"),
+        plain("whose", "user"),
         badge("what", WHAT),
         plain("by", "by"),
         "reason",
@@ -84,8 +84,7 @@ class SecondFactorEventAdmin(EvidenceAdmin):
         age("at", "when"),
     )
     list_filter = (("what", ChoicesDropdownFilter),)
-    list_select_related = ("user",)
-    search_fields = ("user__username__startswith",)
+    search_fields = ("whose__startswith",)
     search_help_text = "Beginning of the user's name"
     ordering = ("-at",)
-    fields = ("user", "what", "by", "reason", "address", "at")
+    fields = ("whose", "what", "by", "reason", "address", "at")

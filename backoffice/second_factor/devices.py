@@ -167,5 +167,10 @@ def _new_codes(user: Any) -> list[str]:
 
 def _note(user: Any, what: str, *, by: str, reason: str = "", address: str | None = None) -> None:
     SecondFactorEvent.objects.create(
-        user_id=user.pk, what=what, by=by[:150], reason=reason[:200], address=address or None
+        user_id=user.pk,
+        whose=user.get_username(),
+        what=what,
+        by=by[:150],
+        reason=reason[:200],
+        address=address or None,
     )

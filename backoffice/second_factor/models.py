@@ -130,7 +130,11 @@ class SecondFactorEvent(models.Model):
         TURNED_OFF = "turned_off", "turned off"
         RESET = "reset", "reset"
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="second_factor_events")
+    # A user may be deleted; what happened stays, under the name of then.
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="second_factor_events"
+    )
+    whose = models.CharField("user", max_length=150)
     what = models.CharField(max_length=12, choices=What.choices)
     by = models.CharField(max_length=150)
     reason = models.CharField(max_length=200, blank=True)
@@ -142,4 +146,4 @@ class SecondFactorEvent(models.Model):
         indexes = [models.Index(fields=["-at"])]
 
     def __str__(self) -> str:
-        return f"{self.get_what_display()}, {self.user}, {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.get_what_display()}, {self.whose}, {self.at:%Y-%m-%d %H:%M}"

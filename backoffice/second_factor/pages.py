@@ -163,7 +163,7 @@ def _picture(device: Authenticator) -> SafeString:
     facts = f"secret={secret}&issuer={issuer}&algorithm=SHA1&digits={DIGITS}&period={STEP_SECONDS}"
     drawn = segno.make(f"otpauth://totp/{label}?{facts}", error="m")
     # The picture is drawn of squares alone; no text of anybody's stands in it.
-    return mark_safe(drawn.svg_inline(scale=5, light="#ffffff", dark="#000000"))  # noqa: S308  # nosec B308 B703
+    return mark_safe(drawn.svg_inline(scale=5, light="#ffffff", dark="#000000"))  # noqa: S308  # nosec
 
 
 def _page(request: HttpRequest, name: str, **context: Any) -> HttpResponse:

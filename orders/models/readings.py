@@ -70,6 +70,7 @@ class Poll(models.Model):
         ORDERS = "orders", "orders"
         SHIPMENTS = "shipments", "shipments"
         PURCHASE_ORDERS = "purchase_orders", "purchase orders"
+        MADE_ORDERS = "made_orders", "orders of the last days"
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="polls")
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -77,6 +78,7 @@ class Poll(models.Model):
     # A walk that was interrupted: when it began, and from where on it still has to read.
     began_at = models.DateTimeField(null=True)
     reached = models.DateTimeField(null=True)
+    page = models.PositiveIntegerField(default=0, help_text="The page that an interrupted walk had come to.")
     broken_off = models.PositiveSmallIntegerField(default=0, help_text="How often it had to begin anew.")
     next_at = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True)

@@ -256,7 +256,9 @@ def alert_rows(number: int) -> None:
     StockSettings.current()
     user = User.objects.create_user(f"second-{number}", is_staff=True)
     Authenticator.objects.create(user=user, name="app", seed=SEED)
-    SecondFactorEvent.objects.create(user=user, what="set_up", by=user.username, address="203.0.113.9")
+    SecondFactorEvent.objects.create(
+        user=user, whose=user.username, what="set_up", by=user.username, address="203.0.113.9"
+    )
 
 
 def fill(rows: int = 3) -> Account:

@@ -1,4 +1,4 @@
-"""`make bench`, or `python -m tests.bench [NAME]… [--quick] [--json FILE]`: run benchmarks and print their tables.
+"""`make bench`, or `python -m tests.bench [NAME]… [--quick] [--json FILE] [--markdown FILE]`: run benchmarks, print tables.
 
 Exit status 0 when all ran, 1 when one could not run or found its work done wrong, 2 on unusable arguments. A figure that is
 not reached is said in its table.
@@ -21,7 +21,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="only see that each runs; its figures say nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything that was measured")
     parser.add_argument(
-        "--seconds", type=float, default=60.0, metavar="N", help="how long each rate of `delivery` lasts (%(default)g)"
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the tables into a page, in place of those of an earlier run",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=30.0, metavar="N", help="how long each rate of `delivery` lasts (%(default)g)"
     )
     asked = parser.parse_args(arguments)
     if unknown := [name for name in asked.names if name not in names]:
@@ -32,7 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with ground.prepared() as place:
         facts = ground.machine(place)
         results = suite.run(asked.names or names, place, is_quick=asked.quick, seconds=asked.seconds, tell=print)
-    print(report.as_text(facts, results, is_quick=asked.quick))
+    text = report.as_text(facts, results, is_quick=asked.quick)
+    print(text)
+    if asked.markdown:
+        page = asked.markdown.read_text() if asked.markdown.exists() else ""
+        asked.markdown.write_text(report.written_into(page, text))
     if asked.json:
         asked.json.write_text(json.dumps(report.as_json(facts, results, is_quick=asked.quick), indent=2) + "\n")
     return 1 if any(result.failure for result in results) else 0

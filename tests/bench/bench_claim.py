@@ -11,6 +11,8 @@ from django.db import connection, transaction
 
 from inventory import codes, stock
 from inventory.models import Code, Product
+from tests.bench import peer
+from tests.bench.ground import Ground
 from tests.bench.measuring import Fact, Goal, Line, Prepare, Round, by_clients, check, compare, in_turns, timed
 from tests.bench.suite import Benchmark, Run
 
@@ -18,6 +20,7 @@ CLIENTS = 8
 PRODUCTS = 20
 REPEATS = 5
 OURS, BARE = "stock.take", "the same statement in a bare loop"
+OSCAR = "django-oscar: allocate, which counts and picks no code"
 SKIPPING, WAITING = "ORM: lock the next free row, save", "ORM: lock the next row, save"
 
 Take = Callable[[int], int]
@@ -36,7 +39,21 @@ def run(run: Run) -> Iterator[Line]:
         rounds = in_turns(goes, repeats)
         doubles = _count_doubles([one for of_way in rounds.values() for one in of_way])
         goals = {BARE: Goal(at_least=0.6), SKIPPING: Goal(at_least=3), WAITING: Goal(at_least=3)}
-        yield compare(name, "codes", rounds, goals, [Fact("codes that two clients got", doubles, Goal(below=1))])
+        facts = [Fact("codes that two clients got", doubles, Goal(below=1))]
+        if not run.is_quick:
+            try:
+                rounds[OSCAR] = [_oscar(run.place, count, each)]
+            except peer.NotThere as error:
+                facts.append(Fact(OSCAR, f"not measured: {error}"))
+        yield compare(name, "codes", rounds, goals, facts)
+
+
+def _oscar(place: Ground, products: int, each: int) -> Round:
+    said = peer.run("allocating", [str(CLIENTS), str(products), str(each)], {"DATABASE_URL": place.url})
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA oscar_bench CASCADE")
+    check(said["allocated"] == CLIENTS * each, "django-oscar did not allocate what was asked for")
+    return Round(said["seconds"], said["pieces"])
 
 
 def _shelf(name: str, count: int, wanted: int) -> list[int]:
@@ -123,7 +140,7 @@ WAYS = {
 BENCHMARK = Benchmark(
     what=f"{CLIENTS} clients take single codes, of {PRODUCTS} products and of one hot product",
     limit="the statement that picks a code, and its commit, in a bare psycopg loop",
-    peer="the way of the ORM: select_for_update(), then save(); with skip_locked and without",
+    peer="the way of the ORM: select_for_update(), then save(); with skip_locked and without; and django-oscar's allocate",
     must_reach="0.6 of the bare loop, 3 × the ORM's way, no code twice",
     run=run,
 )

@@ -22,7 +22,7 @@ OURS, BARE = "web and workers, to the first answer and the first task", "Python 
 
 
 def run(run: Run) -> Iterator[Line]:
-    orders = run.size(1000, 5)
+    orders = run.size(500, 5)
     with ExitStack() as household:
         market = bench_delivery._open_market(run, household)
         begun = time.monotonic()

@@ -19,7 +19,7 @@ from tests.bench.processes import answers, running
 from tests.bench.suite import Benchmark, Run
 
 SLUG = "g2a"
-JOBS, SALES = 1000, 20
+JOBS, SALES = 1000, 12
 WORKERS = "2"
 PAUSE = 0.5  # seconds from one buyer's code to the next buyer
 MEDIAN, WORST = 500, 2000  # milliseconds

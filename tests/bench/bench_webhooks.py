@@ -32,14 +32,18 @@ SAMPLE = Path(services.__file__).parent / SLUG / "samples" / "order.api_delivery
 KINDS = {"all new": (1, 0), "all duplicates": (0, 1), "half and half": (1, 1)}
 
 
-def run(run: Run) -> Iterator[Line]:
+def open_account() -> Account:
     service = services.get_service(SLUG)
-    account = Account.objects.create(
+    return Account.objects.create(
         name="Main shop",
         marketplace=SLUG,
         credentials=dict(service.sandbox_credentials),
         webhook_secrets=list(service.sandbox_webhook_secrets),
     )
+
+
+def run(run: Run) -> Iterator[Line]:
+    account = open_account()
     with connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE {doors.TABLE} (id bigserial PRIMARY KEY, body bytea)")
     events = Events(account)
@@ -53,7 +57,7 @@ def run(run: Run) -> Iterator[Line]:
         for kind, (new, old) in KINDS.items():
             yield _closed(kind, lambda new=new, old=old: events.mixed(count, new, old), events, send, count, repeats)
         yield _paced(events.make(run.size(PACE * 10, PACE)), send)
-    _check_books(events)
+    check_books(events)
 
 
 class Events:
@@ -126,7 +130,7 @@ def _all_taken(done: Round) -> Round:
     return done
 
 
-def _check_books(events: Events) -> None:
+def check_books(events: Events) -> None:
     known = len(events.sent)
     check(WebhookEvent.objects.count() == known, f"{known} events were sent, {WebhookEvent.objects.count()} are kept")
     check(OrmQ.objects.count() == known, f"{known} events were sent, and {OrmQ.objects.count()} wake workers")

@@ -112,6 +112,7 @@ def _settings(place: Ground) -> dict[str, str]:
         "ALLOWED_HOSTS": HOST,
         "CSRF_TRUSTED_ORIGINS": HOST,
         "ALLOW_LOCAL_MARKETPLACES": "True",
+        "TWO_FACTOR": "off",
         "DEBUG": "False",
         "CACHE_URL": "",
         "SENTRY_DSN": "",

@@ -24,6 +24,18 @@ def as_text(facts: Mapping[str, str], results: Sequence[Result], *, is_quick: bo
     return "\n".join(parts)
 
 
+BEGIN, END = "<!-- measured: written by --markdown -->", "<!-- /measured -->"
+
+
+def written_into(page: str, measured: str) -> str:
+    """The page with what was measured between its two marks, in place of what stood there; at its end without marks."""
+    block = f"{BEGIN}\n{measured.strip()}\n\n{END}"
+    before, begins, rest = page.partition(BEGIN)
+    if not begins:
+        return f"{page.rstrip()}\n\n{block}\n".lstrip()
+    return before + block + rest.partition(END)[2]
+
+
 def _declared(result: Result) -> list[str]:
     said = {
         "Limit": result.benchmark.limit,

@@ -161,7 +161,11 @@ def _count(tally: Tally, slug: str, sale: Sale, ours: Ours | None, holders: dict
         tally.problems.append(f"{name} got more than was asked for")
     if not sale.owed:
         return
-    if ours is None:
+    if sale.word == UNKNOWN_THERE and ours is None:
+        counts["never placed"] += 1  # no call of it arrived, no code left: its buyer has nothing, and is told so there
+        counts["orders"] -= 1
+        counts["units owed"] -= sale.owed
+    elif ours is None:
         counts["open"] += 1
         tally.problems.append(f"{name} is not known here")
     elif sale.codes or ours.codes:

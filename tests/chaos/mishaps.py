@@ -16,7 +16,7 @@ KILLS = ("part", "part", "group", "group", "web", "web", "supervisor")
 # Of each so many for a number of kills.
 OTHERS = {"database": 12, "cache": 12, "cut": 10, "clock": 10}
 SKEWS = (-45.0, 45.0, 0.0)
-ADVANCE = 1900.0  # beyond half an hour, after which a webhook that was not taken is sent once more
+ADVANCE = 400.0  # less than any deadline: what a marketplace has given up rightly needs a person
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Mishaps:
         return wires[sorted(wires)[dice % len(wires)]]
 
     def _clock(self, dice: int) -> bool:
-        """A marketplace's clock is wrong by some seconds, or half an hour passes there at once."""
+        """A marketplace's clock is wrong by some seconds, or minutes pass there at once."""
         slugs = sorted(self.household.to_marketplaces)
         step = {"skew_seconds": SKEWS[dice % len(SKEWS)]} if dice % 2 else {"advance_seconds": ADVANCE}
         with suppress(OSError):

@@ -4,14 +4,28 @@ from decimal import Decimal
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from backoffice import runs
-from inventory import offer_runs, offers, pauses, pricing, publishing, repricing, stock
-from inventory.models import Code, Offer, PriceChange, PriceRule, Product
+from inventory import (
+    difference_runs,
+    differences,
+    offer_runs,
+    offers,
+    pauses,
+    pricing,
+    publishing,
+    repricing,
+    stock,
+)
+from inventory.differences import Finding
+from inventory.models import Code, Difference, Offer, PriceChange, PriceRule, Product
 from inventory.pricing import NewPrice
 from tests import make
 from tests.backoffice import world
 from tests.command import outcome
+from tests.drain import drain
+from tests.inventory.goods import open_market, sent, shelf, there as shown_there
 from tests.inventory.priced import cost, fee, margin, on_sale, there
 from tests.inventory.test_admin import says
 from tests.inventory.test_offer_admin import shown_on
@@ -54,6 +68,30 @@ def by_run(offer, admin_client):
     assert "is below the floor of 5.5556 USD" in reason
 
 
+def by_push_run(offer, admin_client):
+    """The bulk run that pushes what is chosen, of a price that got past every form of ours."""
+    Offer.objects.update(price=5)
+    run = runs.start(offer_runs.Push(), rows=Offer.objects.all(), said={}, by=world.staff("boss"), token="t")
+    drain()
+    runs.step(run.pk)
+    ((_, state, reason),) = runs.results(run)
+    assert state == "failed"
+    assert "is below the floor of 5.5556 USD" in reason
+
+
+def by_taking_theirs(offer, admin_client):
+    """What somebody changed over there is not taken over, nor pushed back from here."""
+    finding = Finding("price", Difference.Kind.BY_HAND, "9.99 USD", "5.00 USD", offer.external_id, offer_id=offer.pk)
+    differences.record(offer.account, [finding], offers=[offer.external_id], at=timezone.now())
+    run = runs.start(
+        difference_runs.TakeTheirs(), rows=Difference.objects.all(), said={}, by=world.staff("boss"), token="t"
+    )
+    runs.step(run.pk)
+    ((_, state, reason),) = runs.results(run)
+    assert state == "failed"
+    assert "is below the floor of 5.5556 USD" in reason
+
+
 def by_rule(offer, admin_client):
     rule = PriceRule.objects.create(name="cheap", account=offer.account, kind="fixed", value=5, is_dry_run=False)
     repricing.page()
@@ -74,7 +112,10 @@ def by_set_price(offer, admin_client):
     publishing.request(Offer.objects.all())
 
 
-@pytest.mark.parametrize("way", [by_form, by_csv, by_run, by_rule, by_command, by_set_price])
+WAYS = (by_form, by_csv, by_run, by_push_run, by_taking_theirs, by_rule, by_command, by_set_price)
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_it_is_not_pushed(way, g2g, offer, admin_client):
     way(offer, admin_client)
     publishing.request(Offer.objects.all())
@@ -203,3 +244,23 @@ def test_the_push_that_waits_for_a_job_shows_what_is_sold_out_too(g2a):
     assert (sold.state, sold.failure, sold.pushed_quantity) == ("needs_attention", "below_floor", 0)
     remote = g2a.account.service().get_offer(sold.external_id)
     assert (remote.price, remote.quantity or 0) == (Decimal("9.99"), 0)
+
+
+def test_a_bulk_update_takes_the_good_prices_and_leaves_the_refused_one():
+    """One request for many offers: the price that must not go out is not in it, what is sold of it is."""
+    with open_market() as goods:
+        offers_there = shelf(goods, 3)
+        bad = offers_there[0]
+        Offer.objects.filter(pk=bad.pk).update(floor=Decimal("5.60"))
+        Offer.objects.update(price=5, quantity=4)
+        run = runs.start(offer_runs.Push(), rows=Offer.objects.all(), said={}, by=world.staff("boss"), token="t")
+        goods.advance(130)
+
+        assert [shown_there(goods, offer)[0] for offer in offers_there] == [Decimal("9.99"), Decimal(5), Decimal(5)]
+        assert {shown_there(goods, offer)[1] for offer in offers_there} == {4}
+        assert sent(goods, "GCO-08") == 1
+        states = {name: (state, text) for name, state, text in runs.results(run)}
+        assert sorted(state for state, _ in states.values()) == ["done", "done", "failed"]
+        assert any("is below the floor of 5.60" in text for state, text in states.values() if state == "failed")
+        bad.refresh_from_db()
+        assert (bad.state, bad.failure) == ("needs_attention", "below_floor")

@@ -5,8 +5,6 @@ import os
 import random
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -19,10 +17,11 @@ from inventory import codes
 from inventory.models import Code, Purchase
 from marketplaces import services
 from marketplaces.models import Account
-from marketplaces.sandbox_wire import Server, Street
+from marketplaces.sandbox_wire import Street
 from orders import verify
 from tests import make
 from tests.inventory.test_buying import PRODUCT
+from tests.other_side import serving
 from tests.postgres import url_of
 
 pytestmark = [pytest.mark.processes, pytest.mark.postgres, pytest.mark.django_db(transaction=True)]
@@ -63,25 +62,6 @@ class Killer:
         self.process, self.kills, self.next_at = None, self.kills + 1, self.dice.randint(3, 25)
 
 
-@contextmanager
-def other_side(killer, sandbox):
-    server, closing = Server(0, killer), threading.Event()
-
-    def live():
-        while not closing.wait(0.05):
-            sandbox.run_due()
-
-    threads = [threading.Thread(target=work, daemon=True) for work in (server.serve_forever, live)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/g2a"
-    finally:
-        closing.set()
-        server.shutdown()
-        server.server_close()
-
-
 def minutes_pass():
     """What two minutes do to the rows of whoever was killed: their workers are missed, and answers are due."""
     gone = timedelta(minutes=2)
@@ -112,10 +92,10 @@ def test_fifty_codes_survive_kill_9():
     sandbox.options["complete_seconds"] = 0.2
     killer = Killer(Street({"g2a": sandbox}), seed=7)
     make.product("GAME")
-    with other_side(killer, sandbox) as address:
+    with serving(killer, sandbox) as address:
         credentials = dict(services.get_service("g2a").sandbox_credentials)
         Account.objects.create(
-            name="Main", marketplace="g2a", base_url=address, is_sandbox=True, credentials=credentials,
+            name="Main", marketplace="g2a", base_url=f"{address}/g2a", is_sandbox=True, credentials=credentials,
             options={"requests_per_minute": 6000},
         )  # fmt: skip
         for _ in range(MOST_RUNS):

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from inventory import differences, publishing, reconciling, stock
+from inventory import differences, publishing, reconciling, stock, tasks
 from inventory.models import Difference, Offer, Reconciliation, StockChange
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import BudgetSpent, NotFound
@@ -264,6 +264,23 @@ def test_an_ignored_difference_stays_ignored_until_its_day(shop):
     Difference.objects.update(ignored_until=timezone.now() - timedelta(seconds=1))
     assert len(shop.compare().differences) == 1
     assert Difference.objects.get().by == ""
+
+
+def test_what_was_settled_long_ago_is_forgotten_and_what_lasts_is_not(shop):
+    now, long_ago = timezone.now(), timezone.now() - timedelta(days=400)
+    rows = [
+        Difference.objects.create(
+            account=make.account(name), external_id="1", field="price", kind="changed", state=state, found_at=long_ago,
+            settled_at=settled, ignored_until=now if state == "ignored" else None,
+        )
+        for name, state, settled in (
+            ("open", "open", None), ("ignored", "ignored", None), ("new", "settled", now - timedelta(days=89)),
+            ("old", "settled", now - timedelta(days=91)),
+        )
+    ]  # fmt: skip
+    tasks.prune()
+
+    assert list(Difference.objects.filter(found_at=long_ago).order_by("pk")) == rows[:3]
 
 
 def test_an_interrupted_comparison_goes_on_at_its_page(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from inventory import stock
+from inventory import statements, stock
 from inventory.models import Code, Hold, StockChange
 from tests import make
 
@@ -140,11 +140,11 @@ def test_a_code_that_was_sent_never_comes_back():
     taken = stock.take(product_id=product.pk, quantity=1)
     stock.mark_sent(taken)
 
-    with pytest.raises(stock.NotMoved):
+    with pytest.raises(stock.NotMoved), transaction.atomic():
         stock.put_back(taken)
     stock.mark_delivered(taken)
     stock.mark_delivered(taken)
-    with pytest.raises(stock.NotMoved):
+    with pytest.raises(stock.NotMoved), transaction.atomic():
         stock.put_back(taken)
     assert stock.count(product.pk) == {**dict.fromkeys(State.values, 0), State.DELIVERED: 1}
 
@@ -240,3 +240,14 @@ def test_picking_reads_the_small_index_of_available_codes_alone():
     assert "code_to_pick" in plan
     assert "Seq Scan" not in plan
     assert "Sort" not in plan
+
+
+@pytest.mark.django_db
+@pytest.mark.smoke
+def test_an_offers_units_are_counted_no_further_than_anybody_is_shown(monkeypatch):
+    monkeypatch.setattr(statements, "MOST_COUNTED", 3)
+    many, few, none = (make.product(sku, codes=codes) for sku, codes in (("A", 5), ("B", 2), ("C", 0)))
+
+    assert stock.sellable_of([many.pk, few.pk, none.pk]) == {many.pk: 3, few.pk: 2, none.pk: 0}
+    assert stock.sellable(many.pk) == 5
+    assert stock.sellable_of([]) == {}

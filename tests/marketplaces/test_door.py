@@ -4,12 +4,18 @@ import json
 import uuid
 
 import pytest
-from django.db import connection
-from django.test import Client
+from django.db import connection, transaction
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from django_q.models import OrmQ
 
-from marketplaces import recovery
+from backoffice import broker
+from backoffice.wsgi import application
+from marketplaces import door, events, recovery
 from marketplaces.models import Account, Outgoing, WebhookEvent
 from marketplaces.strangers import PER_MINUTE, Strangers
+from marketplaces.types import Call, Notice
 from orders.models import Order
 from tests.drain import drain
 from tests.orders import story
@@ -56,6 +62,69 @@ def test_what_is_not_signed_now_is_refused_and_leaves_no_row(shop, headers):
     assert account.refused_calls == 1
     assert account.last_refused
     assert account.webhook_secrets[0] not in account.last_refused
+
+
+@pytest.mark.postgres
+def test_an_event_is_one_statement_once_the_account_is_known(shop):
+    shop.forge("order.created", {"order_id": "1"}, id="event-1")
+
+    with CaptureQueriesContext(connection) as asked:
+        assert shop.forge("order.created", {"order_id": "2"}, id="event-2") == 200
+    statements = [query["sql"] for query in asked if "SAVEPOINT" not in query["sql"]]
+    assert len(statements) == 1
+    assert WebhookEvent.objects.count() == 2
+
+
+def test_what_the_door_remembers_of_an_account_ends_with_a_change_of_its_row(shop):
+    account = shop.desk.account
+    assert shop.forge("order.created", {"order_id": "1"}, id="event-1") == 200
+
+    account.webhook_secrets = ["another-secret"]
+    account.save()
+    assert shop.forge("order.created", {"order_id": "2"}, id="event-2") == 200  # signed with the new one
+    account.webhook_secrets = ["a-third-secret"]
+    old_headers = Account.objects.get()
+    account.save()
+    shop.desk.account = old_headers
+    assert shop.forge("order.created", {"order_id": "3"}, id="event-3") == 401
+    assert set(WebhookEvent.objects.values_list("event_id", flat=True)) == {"event-1", "event-2"}
+
+
+@pytest.mark.postgres
+def test_an_event_is_not_stored_for_an_account_that_changed_since_it_was_verified(shop):
+    account = shop.desk.account
+    call = Call("POST", "", "", {}, b"{}", timezone.now())
+    version = door.look_up(account.pk, fresh=True).version
+    Account.objects.update(name="Changed")
+
+    with pytest.raises(events.AnotherAccount), transaction.atomic():
+        events.receive(account, call, Notice(event_id="1", kind="order.created"), version=version)
+    assert not WebhookEvent.objects.exists()
+    assert events.receive(
+        account, call, Notice(event_id="1", kind="order.created"), version=door.look_up(account.pk, fresh=True).version
+    )
+
+
+def test_what_a_buyer_waits_for_passes_other_news(shop):
+    shop.forge("order.created", {"order_id": "1"}, id="event-1")
+    shop.forge("order.api_delivery", {"order_id": "1"}, id="event-2")
+
+    assert list(OrmQ.objects.order_by("pk").values_list("key", flat=True)) == [broker.EVENT, broker.DELIVERY]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_door_is_served_without_the_middleware_of_pages(shop):
+    """As granian serves it: no cookie, no policy, and the same answers."""
+    answers = {}
+    for path in (f"/hooks/{shop.desk.account.pk}/", "/healthz"):
+        environ = RequestFactory().post(path, b"{}", "application/json").environ
+        list(application(environ, lambda status, headers, path=path: answers.update({path: (status, dict(headers))})))
+
+    (hook_status, hook_headers), (_, page_headers) = answers.values()
+    assert hook_status.startswith("401")
+    assert "X-Frame-Options" not in hook_headers
+    assert "X-Frame-Options" in page_headers
+    assert "Content-Length" in hook_headers
 
 
 def test_a_second_secret_of_the_list_verifies(shop):

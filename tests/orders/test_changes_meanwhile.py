@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from inventory import stock
 from inventory.models import Code, Hold
-from marketplaces import outgoing
+from marketplaces import events, outgoing
 from marketplaces.models import Outgoing, WebhookEvent
 from marketplaces.services.g2g import sandbox_orders
 from marketplaces.types import OrderState, RemoteOrder
@@ -239,7 +239,10 @@ def test_a_hold_that_was_paid_for_meanwhile_is_not_ended(db):
     past = timezone.now() - timedelta(seconds=1)
     held = stock.hold(product_id=product.pk, quantity=1, reference="order line 1", until=past).hold
 
-    with before('"inventory_hold"."id" = ', lambda: Hold.objects.filter(reference="order line 1").update(until=None)):
+    with before(
+        "UPDATE inventory_hold SET released_at",
+        lambda: Hold.objects.filter(reference="order line 1").update(until=None),
+    ):
         assert stock.end_holds(timezone.now()) == 0
     assert Code.objects.get().hold_id == held.pk
 
@@ -262,3 +265,31 @@ def test_a_hold_that_shrinks_keeps_off_what_a_delivery_took_from_it(db):
     with before('UPDATE "inventory_code" SET', lambda: stock.take(product_id=product.pk, quantity=1, hold_id=held.pk)):
         stock.hold(product_id=product.pk, quantity=0, reference="r")
     assert Code.objects.get().state == State.HELD
+
+
+def test_news_of_an_order_that_was_read_since_they_came_is_not_read_again(g2g):
+    """Where many wait, the request to deliver goes first; what came before it tells nothing new."""
+    shop = story.begin(g2g, codes=5)
+    shop.buy()
+    shop.until_asked()
+    shop.until_delivered()
+    before_that = shop.calls("G2G-10")
+    late = WebhookEvent.objects.filter(kind="order.confirmed")
+    hour_ago = timezone.now() - timedelta(hours=1)
+
+    late.update(state="due", next_try_at=hour_ago, received_at=hour_ago)
+    assert events.process(late.get().pk)
+    assert shop.calls("G2G-10") == before_that
+    late.update(state="due", next_try_at=hour_ago, received_at=timezone.now())
+    assert events.process(late.get().pk)
+    assert shop.calls("G2G-10") == before_that + 1
+
+
+def test_a_request_that_took_long_to_read_leaves_the_delivery_to_a_task_of_its_own(g2g, monkeypatch):
+    monkeypatch.setattr(fulfilment, "SOON_ENOUGH", -1.0)
+    shop = story.begin(g2g, codes=5)
+    order_id = shop.buy()
+    shop.until_asked()
+    shop.until_delivered()
+
+    assert len(shop.received(order_id)) == 1

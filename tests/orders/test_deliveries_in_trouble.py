@@ -9,7 +9,7 @@ from inventory.models import Code, Offer
 from marketplaces import events, outgoing
 from marketplaces.models import Account, WebhookEvent
 from marketplaces.services.g2g import sandbox_orders
-from orders import fulfilment
+from orders import fulfilment, sending
 from orders.models import Delivery, DeliveryItem, OrderEvent
 from orders.verify import verify
 from tests import make
@@ -184,7 +184,9 @@ def asked_for(shop, qty):
     shop.desk.advance(5)
     shop.desk.sandbox.orders.begin_delivery(shop.desk.sandbox.orders.all[order_id])
     shop.desk.sandbox.run_due()
-    events.process(WebhookEvent.objects.get(kind="order.api_delivery").pk)
+    with pytest.MonkeyPatch.context() as slow:
+        slow.setattr(fulfilment, "SOON_ENOUGH", -1.0)
+        events.process(WebhookEvent.objects.get(kind="order.api_delivery").pk)
     return order_id
 
 
@@ -209,7 +211,7 @@ def test_a_worker_that_dies_after_marking_the_codes_repeats_only_after_looking(g
     order_id = asked_for(shop, 1)
     delivery = outgoing.claim(Delivery, shop.delivery(order_id).pk)
     fulfilment._pick(delivery, delivery.account.service())
-    fulfilment._mark_sent(delivery, list(DeliveryItem.objects.all()))
+    sending.mark_sent(delivery, list(DeliveryItem.objects.all()))
 
     worker_is_missed(shop)
     g2g.advance(60)

@@ -11,10 +11,12 @@ from django.utils import timezone
 from marketplaces import services
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import BudgetSpent, ConfigurationError, NotFound
+from marketplaces.models import Budget
 from orders import polling
 from orders.models import Order, OrderReading, Poll, PurchaseOrder
 from tests import make
 from tests.command import outcome
+from tests.inventory.goods import open_market
 from tests.orders.goods import calls, row, shown, told
 
 Kind = Poll.Kind
@@ -116,6 +118,56 @@ def test_the_command_reads_orders_the_same_way(market):
     assert (facts["seen"], facts["new"], facts["to_read"], facts["purchase_orders"]) == (1, 1, 1, 0)
 
 
+def test_what_no_notification_and_no_list_of_changes_told_is_found_within_a_day(ginee):
+    """Section 12 of Ginee's contract: its times are the channel's, whose clock may be far behind."""
+    for _ in range(3):  # a first reading goes back far
+        poll(ginee)
+    assert Poll.objects.get(kind=Kind.ORDERS).read_until
+    ginee.sandbox.switches.set(is_sending=False, channel_clock_seconds=5 * 3600)
+    missed = ginee.buy("TSHIRT-RED", stays=True)
+    daily = Poll.objects.filter(kind=Kind.MADE_ORDERS)
+    daily.update(next_at=timezone.now() + timedelta(minutes=30))
+    for _ in range(2):
+        Poll.objects.filter(kind=Kind.ORDERS).update(next_at=timezone.now())
+        polling.plan_all(timezone.now())
+        ginee.advance(30)
+    assert not Order.objects.exists()
+
+    ginee.advance(1800)
+    polling.plan_all(timezone.now())
+    ginee.advance(30)
+    order = Order.objects.get()
+    assert (order.external_id, order.state, order.is_summary) == (missed.id, "new", False)
+    assert timedelta(hours=23) < daily.get().next_at - timezone.now() <= timedelta(days=1)
+
+
+@pytest.mark.django_db
+def test_a_long_list_comes_to_its_end_though_the_budget_is_tight():
+    """Section 12 of G-Commerce's contract: ten requests in any minute, of which the readings of what it shows want most.
+
+    The list is the newest first and longer than a minute's requests, so a walk that was broken off goes on at its page.
+    """
+    with open_market(page_size=10) as goods:
+        for part in (goods.sandbox.orders, goods.sandbox.purchase_orders, goods.sandbox.shipments):
+            part.all.clear()
+        bought = {str(buy(goods).id) for _ in range(120)}
+        poll(goods, seconds=0.1)
+        walk, came_to = Poll.objects.filter(kind=Kind.ORDERS), set()
+        for _ in range(30):
+            came_to.add(walk.get().page)
+            if walk.get().read_until:
+                break
+            goods.advance(20)
+
+        assert walk.get().read_until is not None, "the walk never came to its end"
+        assert (walk.get().page, walk.get().broken_off, walk.get().failures) == (0, 0, 0)
+        assert len(came_to) > 1, "it was broken off on the way"
+        assert set(Order.objects.values_list("external_id", flat=True)) == bought
+        pages = [call for call in goods.sandbox.calls if call["op"] == "GCO-10"]
+        assert 120 / 10 <= len(pages) < 30
+        assert not [call for call in goods.sandbox.calls if call["status"] == 429]
+
+
 def test_a_list_that_is_being_read_is_left_to_who_reads_it(market):
     Poll.objects.create(account=market.account, kind=Kind.ORDERS, leased_until=timezone.now() + timedelta(minutes=1))
     assert polling.take_turn(Poll.objects.get().pk) is None
@@ -162,6 +214,7 @@ def tiny(db, monkeypatch):
 
 
 def turn(poll):
+    Budget.objects.all().delete()  # it was quiet for long enough
     Poll.objects.update(next_at=timezone.now())
     found = polling.take_turn(poll.pk)
     poll.refresh_from_db()
@@ -201,6 +254,7 @@ def test_a_budget_that_is_spent_is_no_failure_and_other_trouble_is(tiny):
     Tiny.breaks_at = 0
     turn(tiny)
     assert (tiny.failures, tiny.last_error, tiny.leased_until) == (0, "", None)
+    assert tiny.broken_off == 1, "what came nowhere sets more aside, also where it saw nothing yet"
     Tiny.error = ConfigurationError("The key was refused", kind="authentication")
     turn(tiny)
     assert (tiny.failures, tiny.last_error) == (1, "The key was refused")

@@ -71,6 +71,7 @@ def notice(call: Call) -> Notice:
         kind=kind or "unnamed",
         subject=ident(payload.get("order_id")) or ident(payload.get("offer_id")),
         happened_at=reading.when(event.get("event_happened_at")),
+        is_urgent=ROUTES.get(kind) is _delivery_requested,
     )
 
 

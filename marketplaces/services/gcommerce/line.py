@@ -64,6 +64,7 @@ class Line:
         self.connection = connection
         self.client = client
         self.page_size = int(connection.options.get("page_size", 250))
+        self.list_page = 1
 
     def call(
         self,
@@ -96,18 +97,21 @@ class Line:
 
     def pages(
         self, operation: str, path: str, key: str, id_key: str, params: Mapping[str, str], *, about: str = "",
-        first: int = 1,
+        first: int = 1, goes_on: bool = False,
     ) -> Iterator[Page]:  # fmt: skip
         """Read a list from its page `first` on, page by page, each row once (the paging rule of 3.0).
+
+        One that `goes_on` begins at `list_page` and keeps there how far it came.
 
         A server may cap the size of a page, repeat its last page, or tell no total: then only a page that is shorter than
         the first, or without a new row, is known to be the last.
         """
         seen: set[str] = set()
         size = self.page_size
+        first = self.list_page if goes_on else first
         for number in range(first, MOST_PAGES + 1):
             asked_at = timezone.now()
-            given = {**params, "page": str(number), "items_per_page": str(size)}
+            given = {**params, "page": str(number), "items_per_page": str(size if first == 1 else self.page_size)}
             payload = self.call(operation, "GET", path, params=given, about=about)
             found = decoding.listed(payload, key, id_key)
             if found is None:
@@ -120,8 +124,10 @@ class Line:
             if not fresh:
                 return
             seen.update(decoding.ident(row[id_key]) for row in fresh)
+            self.list_page = number if goes_on else self.list_page
             yield Page(fresh, asked_at)
-            if number == first and count < size and (found.total is None or count < found.total):
+            before = (number - 1) * size
+            if number == first and count < size and (found.total is None or before + count < found.total):
                 size = count  # what follows is counted in pages of what it gives, not of what was asked
             if count < size if found.total is None else number * size >= found.total:
                 return

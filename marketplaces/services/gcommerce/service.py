@@ -92,6 +92,14 @@ class Service(MarketplaceService):
             self.warnings.append(self._table_problem)
         self.offers_per_update = min(int(connection.options.get("bulk_size", MOST_IN_BULK)), MOST_IN_BULK)
 
+    @property
+    def list_page(self) -> int:
+        return self._line.list_page
+
+    @list_page.setter
+    def list_page(self, number: int) -> None:
+        self._line.list_page = number
+
     # --- account -----------------------------------------------------------------------------------------------
 
     def check(self) -> Health:

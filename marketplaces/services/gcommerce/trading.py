@@ -79,7 +79,7 @@ def search_orders(line: Line, table: Table, filters: Mapping[str, str]) -> Itera
 
 
 def orders_since(line: Line, table: Table, since: datetime) -> Iterator[RemoteOrder]:
-    pages = line.pages("GCO-10", "/orders", "orders", "order_id", BY_DATE)
+    pages = line.pages("GCO-10", "/orders", "orders", "order_id", BY_DATE, goes_on=True)
     for row, page in _until(pages, "timestamp", since):
         if mapping.is_ours(row):
             yield mapping.to_order(row, table, asked_at=page.asked_at, is_summary=True)
@@ -131,7 +131,7 @@ def accept(line: Line, table: Table, order_id: str) -> RemoteOrder:
 
 
 def purchase_orders_since(line: Line, table: Table, since: datetime) -> Iterator[RemotePurchaseOrder]:
-    pages = line.pages("GCO-13", "/purchase_orders", "purchase_orders", "purchase_order_id", BY_DATE)
+    pages = line.pages("GCO-13", "/purchase_orders", "purchase_orders", "purchase_order_id", BY_DATE, goes_on=True)
     for row, _ in _until(pages, "timestamp", since):
         yield mapping.to_purchase_order(row, table, is_summary=True)
 
@@ -160,7 +160,7 @@ def shipments(
     params = {"sort_by": "id", "sort_order": "desc"} | ({"status": status} if status else {})
     if order_id:
         params["order_id"] = str(whole_id(order_id, "order"))
-    pages = line.pages("GCO-15", "/shipments", "shipments", "shipment_id", params, about=order_id)
+    pages = line.pages("GCO-15", "/shipments", "shipments", "shipment_id", params, about=order_id, goes_on=not order_id)
     found = _until(pages, "shipment_timestamp", since or decoding.EPOCH)
     for row, page in found:
         if not order_id or decoding.ident(row.get("order_id")) == params["order_id"]:

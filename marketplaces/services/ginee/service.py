@@ -200,12 +200,19 @@ class Service(MarketplaceService):
         It begins some minutes earlier, for the times are the channels' (GIN-P18), and three months back at most. An account
         without keys has nothing to read.
         """
+        overlap = timedelta(minutes=int(self.connection.options.get("overlap_minutes", 60)))
+        yield from self._listed("lastUpdate", since - overlap)
+
+    def fetch_made_orders(self, since: datetime) -> Iterator[RemoteOrder]:
+        """List the orders that were made since then (GIN-C01), as once a day to mend what changes did not tell; summaries."""
+        yield from self._listed("create", since)
+
+    def _listed(self, by: str, since: datetime) -> Iterator[RemoteOrder]:
         if not signing.has_keys(self.connection):
             return
         seen: set[str] = set()
-        overlap = timedelta(minutes=int(self.connection.options.get("overlap_minutes", 60)))
-        for start, end in windows(since - overlap, timezone.now()):
-            query = {"size": ORDERS_PER_PAGE, "lastUpdateSince": reading.iso(start), "lastUpdateTo": reading.iso(end)}
+        for start, end in windows(since, timezone.now()):
+            query = {"size": ORDERS_PER_PAGE, f"{by}Since": reading.iso(start), f"{by}To": reading.iso(end)}
             for page in self._line.cursor_pages("GIN-C01", LIST_PATH, query):
                 for order in (mapping.to_order(row, is_summary=True) for row in page):
                     if order.external_id and order.external_id not in seen:

@@ -40,6 +40,19 @@ def test_no_window_is_longer_than_15_days_and_none_older_than_three_months(peer:
     assert all(body["size"] == 100 for body in peer.bodies)
 
 
+def test_once_a_day_fourteen_days_are_asked_for_by_when_orders_were_made(peer: Peer) -> None:
+    """Section 12: one window, no overlap."""
+    peer.says({"content": [row("SO1")], "more": False})
+    with time_machine.travel(NOW, tick=False):
+        line = open_line()
+        found = list(line.fetch_made_orders(NOW - timedelta(days=line.repair_days)))
+
+    assert [(order.external_id, order.is_summary) for order in found] == [("SO1", True)]
+    (asked,) = peer.bodies
+    assert asked.keys() == {"size", "createSince", "createTo"}
+    assert datetime.fromisoformat(asked["createSince"]) == datetime(2026, 3, 17, 12, 0, 0, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("cursor", [["1772323200000", "SO1"], "opaque", 17, {"a": [1, "b"]}])
 def test_a_cursor_goes_back_as_it_came_and_ends_the_walk_when_it_stays(peer: Peer, cursor: Any) -> None:
     """GIN-T46"""
