@@ -106,7 +106,7 @@ def timesince_of(seconds: float) -> str:
     if seconds < 1:
         return ""
     if seconds < 60:
-        return f"{seconds:.0f} seconds"
+        return f"{seconds:.0f} second{'' if round(seconds) == 1 else 's'}"
     now = timezone.now()
     return timesince(now - timedelta(seconds=seconds), now)
 

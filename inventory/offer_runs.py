@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget
 from backoffice import money, runs
 from backoffice.runs import Key, Outcome, Preview
 from inventory import pauses, price_ways, pricing, publishing
-from inventory.models import Offer, Pause
+from inventory.models import Offer, Pause, Product
 from inventory.price_ways import Ground, PriceForm
 from inventory.pricing import NewPrice
 from marketplaces import runs as outgoing_runs
@@ -61,7 +61,7 @@ class OfferKind(outgoing_runs.OutgoingKind):
 
     def preview(self, rows: "QuerySet[Offer]", said: Mapping[str, Any]) -> Preview:
         refused: list[str] = []
-        sample: list[list[str]] = []
+        sample: list[tuple[Offer, Sequence[str]]] = []
         touched: list[Any] = []
         unchanged = 0
         accounts = {account.pk: account for account in Account.objects.all()}
@@ -79,13 +79,12 @@ class OfferKind(outgoing_runs.OutgoingKind):
                     continue
                 touched.append(offer.account_id)
                 if len(sample) < SAMPLE:
-                    told = (*self.words(offer, values), *self.more_words(offer, values, ground))
-                    sample.append([offer.title or str(offer), offer.account.name, *told])
+                    sample.append((offer, (*self.words(offer, values), *self.more_words(offer, values, ground))))
         counts = {accounts[pk]: rows for pk, rows in Counter(touched).items()}
         requests, seconds = outgoing_runs.cost(counts, at_once="offers_per_update")
         return Preview(
             changed=len(touched), unchanged=unchanged, refused=refused, header=self.header,
-            sample=sample, requests=requests, seconds=seconds,
+            sample=_named(sample), requests=requests, seconds=seconds,
         )  # fmt: skip
 
     def apply(self, rows: "QuerySet[Offer]", said: Mapping[str, Any], by: str) -> Mapping[Key, Outcome]:
@@ -131,6 +130,17 @@ class OfferKind(outgoing_runs.OutgoingKind):
 
     def _differs(self, offer: Offer, values: Mapping[str, Any]) -> bool:
         return not self.columns or any(getattr(offer, column) != value for column, value in values.items())
+
+
+def _named(sample: Sequence[tuple[Offer, Sequence[str]]]) -> list[list[str]]:
+    """Put before each row what people call the offer, its title or else its product's name, and its account."""
+    products = Product.objects.in_bulk(
+        {offer.product_id for offer, _ in sample if offer.product_id and not offer.title}
+    )
+    names = {pk: product.name for pk, product in products.items()}
+    return [
+        [offer.title or names.get(offer.product_id) or str(offer), offer.account.name, *told] for offer, told in sample
+    ]
 
 
 def _on(accounts: Mapping[Any, Account], offers: Sequence[Offer]) -> Sequence[Offer]:

@@ -259,7 +259,7 @@ def _health_row(row: Health) -> list[str]:
         state = f"{state}. {row.paused}"
     waiting = ", ".join(kind.words for kind in row.waiting)
     if next_at := min((kind.next_at for kind in row.waiting if kind.next_at), default=None):
-        waiting = f"{waiting}; next {naturaltime(next_at)}"
+        waiting = f"{waiting}; next {naturaltime(max(next_at, timezone.now()))}"  # what is due by now is next now
     last = str(naturaltime(account.last_success_at)) if account.last_success_at else "never"
     return [link("admin:marketplaces_account_change", str(account), account.pk), state, last, waiting or "nothing"]
 

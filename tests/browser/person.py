@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from tests.browser import CHROMIUM_ARGUMENTS, chromium
 
-DESK = {"width": 1440, "height": 1000}
+DESK, PHONE = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
 WORK = "work of a person"  # the name under which a test reports what it took
 
 
@@ -26,6 +26,15 @@ def open_browser(monkeypatch: Any) -> Iterator[Browser]:
         yield browser
         browser.close()
         connections.close_all()
+
+
+def watch(page: Page) -> Page:
+    """Note every error of the page's console in `page.errors`, and every address it asks for in `page.asked`."""
+    page.errors, page.asked = [], []  # type: ignore[attr-defined]
+    page.on("pageerror", lambda error: page.errors.append(str(error)))  # type: ignore[attr-defined]
+    page.on("console", lambda line: page.errors.append(line.text) if line.type == "error" else None)  # type: ignore[attr-defined]
+    page.on("request", lambda request: page.asked.append(request.url))  # type: ignore[attr-defined]
+    return page
 
 
 class Person:
@@ -72,6 +81,11 @@ class Person:
 
     def fill(self, label: str, text: str) -> None:
         self._field(label).fill(text)
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.clicks += 1
+            self.page.keyboard.press(key)
 
     def choose(self, label: str, option: str) -> None:
         self.clicks += 1

@@ -1,30 +1,16 @@
 """The admin in a real browser: what a person sees and presses, on a desk and on a phone."""
 
 import pytest
-from django.db import connections
-from django.test import Client
-from playwright.sync_api import sync_playwright
 
 from backoffice import runs
 from backoffice.models import Run
 from inventory.models import Code, CodeReveal, Pause
-from marketplaces.models import Account
 from orders.models import Delivery, Order
 from tests.backoffice import world
-from tests.conftest import chromium
+from tests.browser.person import DESK, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 PAGES = (
     "", "orders/order/", "orders/order/{order}/change/", "orders/delivery/{delivery}/change/", "inventory/offer/",
     "inventory/code/", "inventory/code/1002/change/", "marketplaces/account/", "marketplaces/account/{account}/change/",
@@ -33,52 +19,15 @@ PAGES = (
 )  # fmt: skip
 
 
-@pytest.fixture
-def browser(monkeypatch):
-    # Playwright's loop runs in this thread, which is no reason to refuse the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    # The server's threads must not keep connections to a database that is about to be dropped.
-    monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", 0)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield browser
-        browser.close()
-        connections.close_all()
-
-
-@pytest.fixture
-def shop(browser, live_server):
-    return world.fill(3)
-
-
-@pytest.fixture
-def open_as(browser, shop, live_server, settings, admin_user):
-    """Give a page of the signed-in administrator, which notes every error of its console."""
-
-    def open_page(viewport=WIDE):
-        client = Client()
-        client.force_login(admin_user)
-        context = browser.new_context(viewport=viewport, base_url=f"{live_server.url}/admin/")
-        session = client.cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
-        page = context.new_page()
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.on("console", lambda line: page.errors.append(line.text) if line.type == "error" else None)
-        return page
-
-    return open_page
-
-
 def addresses(shop):
     order = Order.objects.order_by("pk").first()
     delivery = Delivery.objects.order_by("pk").first()
     return [path.format(order=order.pk, delivery=delivery.pk, account=shop.pk) for path in PAGES]
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_no_page_breaks_its_scripts_or_runs_off_the_screen(viewport, shop, open_as):
-    page = open_as(viewport)
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["wide", "narrow"])
+def test_no_page_breaks_its_scripts_or_runs_off_the_screen(viewport, shop, open_page):
+    page = open_page(viewport)
     for address in addresses(shop):
         page.goto(address)
         page.wait_for_function("window.Alpine !== undefined")
@@ -106,8 +55,8 @@ def test_the_login_and_its_closed_page_load_nothing_that_the_policy_forbids(brow
     assert [error for error in errors if "Content Security Policy" in error] == []
 
 
-def test_a_script_inside_a_page_does_not_run(shop, open_as):
-    page = open_as()
+def test_a_script_inside_a_page_does_not_run(shop, open_page):
+    page = open_page()
     page.goto("orders/order/")
     page.evaluate("""() => {
         const script = document.createElement("script");
@@ -119,31 +68,8 @@ def test_a_script_inside_a_page_does_not_run(shop, open_as):
     assert any("Content Security Policy" in error for error in page.errors)
 
 
-def test_somebody_signs_in_and_lands_on_the_front_page(browser, shop, live_server, admin_user):
-    page = browser.new_page()
-    page.goto(f"{live_server.url}/admin/login/")
-    page.fill("#id_username", "admin")
-    page.fill("#id_password", "password")
-    page.press("#id_password", "Enter")
-
-    page.wait_for_url(f"{live_server.url}/admin/")
-    assert page.get_by_role("link", name="Orders").first.is_visible()
-
-
-def test_deliver_now_is_pressed_on_the_orders_page(shop, open_as):
-    order = Order.objects.order_by("pk").first()
-    page = open_as()
-    page.goto(f"orders/order/{order.pk}/change/")
-
-    page.get_by_role("button", name="Deliver now").click()
-
-    page.get_by_text("A worker goes on with 1 delivery now").wait_for()
-    assert page.url.endswith(f"/orders/order/{order.pk}/change/")
-    assert Delivery.objects.get(line__order=order).state == "due"
-
-
-def test_an_action_is_chosen_for_rows_of_a_list(shop, open_as):
-    page = open_as()
+def test_an_action_is_chosen_for_rows_of_a_list(shop, open_page):
+    page = open_page()
     page.goto("orders/order/")
     page.locator("input.action-select").first.check()
     page.locator("select[name=action]").select_option("run_deliverorders")
@@ -165,8 +91,8 @@ def test_an_action_is_chosen_for_rows_of_a_list(shop, open_as):
     assert not page.errors
 
 
-def test_a_code_is_searched_and_revealed_and_leaves_no_trace_in_an_address(shop, open_as):
-    page = open_as()
+def test_a_code_is_searched_and_revealed_and_leaves_no_trace_in_an_address(shop, open_page):
+    page = open_page()
     visited = []
     page.on("request", lambda request: visited.append(request.url))
     page.goto("inventory/code/")
@@ -181,8 +107,8 @@ def test_a_code_is_searched_and_revealed_and_leaves_no_trace_in_an_address(shop,
     assert [url for url in visited if world.CODE in url] == []
 
 
-def test_sales_are_paused_after_a_reason_was_given(shop, open_as):
-    page = open_as(NARROW)
+def test_sales_are_paused_after_a_reason_was_given(shop, open_page):
+    page = open_page(PHONE)
     page.goto(f"marketplaces/account/{shop.pk}/change/")
     page.get_by_role("button", name="Pause sales").click()
     page.get_by_text("3 offers will be shown as out of stock").wait_for()
@@ -193,23 +119,8 @@ def test_sales_are_paused_after_a_reason_was_given(shop, open_as):
     assert Pause.objects.get(account=shop).reason == "Stolen keys"
 
 
-def test_an_account_is_added_by_choosing_its_marketplace_first(shop, open_as):
-    page = open_as()
-    page.goto("marketplaces/account/add/")
-    page.get_by_role("link", name="G2G").click()
-    page.get_by_label("Name").fill("Second shop")
-    for label in ("API key", "API secret", "User id"):
-        page.get_by_label(label, exact=True).fill("typed-1234")
-    page.get_by_role("button", name="Save", exact=True).click()
-
-    page.get_by_text("Second shop is set up.").wait_for()
-    made = Account.objects.get(name="Second shop")
-    assert page.get_by_label("Text to copy").input_value() == made.hook_url
-    assert "typed-1234" not in page.content()
-
-
-def test_codes_are_taken_out_of_sale_from_the_list(shop, open_as):
-    page = open_as()
+def test_codes_are_taken_out_of_sale_from_the_list(shop, open_page):
+    page = open_page()
     page.goto("inventory/code/?state__exact=available")
     page.locator("input.action-select").first.check()
     page.locator("select[name=action]").select_option("run_withdraw")

@@ -9,14 +9,13 @@ from backoffice.models import Preference, SavedFilter
 from inventory.models import Batch, Product
 from orders.models import Delivery, DeliveryItem
 from tests import make
-from tests.browser.test_admin_in_browser import NARROW, WIDE, browser, open_as, shop
+from tests.browser.person import DESK, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-__all__ = ["browser", "open_as", "shop"]
 
 
-def test_keys_lead_to_lists_move_in_them_and_say_what_they_are(shop, open_as):
-    page = open_as()
+def test_keys_lead_to_lists_move_in_them_and_say_what_they_are(shop, open_page):
+    page = open_page()
     page.goto("inventory/product/")
     page.wait_for_function("sessionStorage.getItem('backoffice-shortcuts')")
 
@@ -44,9 +43,9 @@ def test_keys_lead_to_lists_move_in_them_and_say_what_they_are(shop, open_as):
     assert page.errors == []
 
 
-def test_who_turned_keys_off_has_none(shop, open_as, admin_user):
+def test_who_turned_keys_off_has_none(shop, open_page, admin_user):
     Preference.objects.create(user=admin_user, has_shortcuts=False)
-    page = open_as()
+    page = open_page()
     page.goto("inventory/product/")
     page.wait_for_function("sessionStorage.getItem('backoffice-shortcuts')")
 
@@ -58,8 +57,8 @@ def test_who_turned_keys_off_has_none(shop, open_as, admin_user):
     assert page.evaluate("document.activeElement.id") != "searchbar"
 
 
-def test_a_filter_is_saved_and_chosen(shop, open_as):
-    page = open_as()
+def test_a_filter_is_saved_and_chosen(shop, open_page):
+    page = open_page()
     page.goto("inventory/product/?q=GAME")
     page.click("text=Save this filter")
     page.fill("#saved-filters input[name=name]", "Games")
@@ -94,10 +93,10 @@ ADDRESSES = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
-def test_the_pages_hold_together(viewport, shop, open_as, request):
+@pytest.mark.parametrize("viewport", [DESK, PHONE], ids=["wide", "narrow"])
+def test_the_pages_hold_together(viewport, shop, open_page, request):
     sales(shop)
-    page = open_as(viewport)
+    page = open_page(viewport)
     for address in ADDRESSES:
         page.goto(address)
         page.wait_for_load_state("networkidle")

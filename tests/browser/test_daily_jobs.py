@@ -1,10 +1,14 @@
-"""What staff do every day, by mouse and keyboard from the front page; the closing lines say how much work each job is."""
+"""What staff do every day, by mouse and keyboard from the front page; the closing lines say how much work each job is.
+
+That an offer is made on each marketplace stands in test_daily_offers.py.
+"""
 
 import re
 
 import pytest
 
-from inventory.models import Code, CodeReveal, Offer, Pause, PriceChange, Product, Recall
+from inventory.models import Code, CodeImport, CodeReveal, Offer, Pause, PriceChange, Product, Recall
+from marketplaces.models import Account
 from orders.models import Order, Shipment
 from tests import make
 from tests.backoffice import world
@@ -15,6 +19,29 @@ from tests.orders import parcel_story, story
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 OFFERS = 500
+CODES = 1000
+
+
+def test_1000_codes_are_imported(person):
+    Product.objects.create(sku="GAME-1", name="Nightfall")
+
+    person.menu("Imports of codes")
+    person.follow("Add import of codes")
+    person.click_on(person.page.locator(".select2-selection").first)
+    person.page.locator(".select2-search__field").fill("GAME")
+    person.click_on(person.page.locator(".select2-results__option", has_text="GAME-1"))
+    person.fill("Or paste them", "".join(f"PLANTED-{number:06}-CODE\n" for number in range(CODES)))
+    person.fill("Cost of one", "4.20")
+    person.fill("Currency", "eur")
+    person.click("Preview")
+    person.sees("1,000 new")
+    person.click("Import 1,000 codes")
+    person.page.locator("#run-progress").wait_for()
+    drain()
+    person.sees("the import has ended")
+
+    assert person.page.errors == []
+    assert (CodeImport.objects.get().imported, Code.objects.filter(state="available").count()) == (CODES, CODES)
 
 
 def test_500_prices_are_raised_by_5_percent(person):
@@ -36,6 +63,23 @@ def test_500_prices_are_raised_by_5_percent(person):
 
     drain()
     assert Offer.objects.filter(price="10.50").count() == PriceChange.objects.count() == OFFERS
+
+
+def test_an_order_is_found_by_its_code(person):
+    world.fill(3)
+    order = Order.objects.get(number="N-1")
+
+    person.press("Control+k")
+    person.page.keyboard.type(f"{world.CODE}-1-1".lower())
+    person.press("Enter")
+    person.page.get_by_role("heading", name="code 2001").first.wait_for()
+    person.follow(order.external_id)
+    person.page.wait_for_url(f"**/orders/order/{order.pk}/change/")
+
+    assert [url for url in person.page.asked if world.CODE.lower() in url.lower()] == []
+    assert "planted" not in person.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])").lower()
+    assert person.page.errors == []
+    assert not CodeReveal.objects.filter(user="admin").exists()
 
 
 def test_a_stuck_order_is_delivered(person):
@@ -92,6 +136,40 @@ def test_a_batch_is_called_back(person):
     drain()
     assert Code.objects.filter(product=product, state="faulty").count() == 20
     assert Recall.objects.get().codes.count() == 20
+
+
+def test_an_account_with_a_wrong_key_is_connected_says_why_it_fails_and_is_mended(g2g, person, settings):
+    settings.ALLOW_LOCAL_MARKETPLACES = True
+    right = g2g.account.credentials
+
+    person.menu("Accounts")
+    person.follow("Add account")
+    person.follow("G2G")
+    person.fill("Name", "Second shop")
+    person.page.locator("#id_base_url").fill(g2g.account.base_url)
+    for name, value in {**right, "secret": "a-wrong-secret"}.items():
+        person.page.locator(f"#id_credential_{name}").fill(value)
+    person.click("Save")
+    person.sees("What is left to do stands below")
+    account = Account.objects.get(name="Second shop")
+    assert person.page.get_by_label("Text to copy").input_value() == account.hook_url
+    person.click("Copy")
+    person.page.get_by_role("button", name="Copied").wait_for()
+
+    person.click("Test connection")
+    person.sees("G2G refused the key or the signature. Check the API key, the API secret and the user id")
+    assert not [value for value in (*right.values(), "a-wrong-secret") if value in person.page.content()]
+
+    person.follow("Enter or change them")
+    person.page.locator("#id_credential_secret").fill(right["secret"])
+    person.click("Save and continue editing")
+    person.click_on(person.page.get_by_role("link", name="Step by step"))
+    person.click("Test connection")
+    person.sees("the connection works")
+
+    assert person.page.errors == []
+    account.refresh_from_db()
+    assert (account.trouble, account.last_success_at is not None) == ("", True)
 
 
 def test_everything_is_paused(person):

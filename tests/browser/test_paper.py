@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 from django.template.loader import render_to_string
-from playwright.sync_api import sync_playwright
 
 from orders.printing import Row, Sheet
-from tests.browser import CHROMIUM_ARGUMENTS, chromium
 
 pytestmark = pytest.mark.browser
 
@@ -39,25 +37,22 @@ def sheets(count, rows=3):
 
 
 @pytest.fixture
-def printed(monkeypatch, tmp_path):
+def printed(browser, tmp_path):
     """Lay a page out for paper; returns the size of each page in points, and what would run over its edge."""
     kept = Path(os.environ.get("PAPER_IMAGES") or tmp_path)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1000, "height": 1200})
+    page = browser.new_page(viewport={"width": 1000, "height": 1200})
 
-        def lay_out(template, name, **context):
-            page.set_content(render_to_string(f"admin/orders/print/{template}.html", context))
-            page.screenshot(path=kept / f"{name}.png", full_page=True)
-            over = page.evaluate(
-                "[...document.querySelectorAll('section')].filter(e => e.scrollWidth > e.clientWidth).length"
-            )
-            pdf = page.pdf(path=kept / f"{name}.pdf", prefer_css_page_size=True)
-            boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)
-            return [(round(float(width)), round(float(height))) for width, height in boxes], over
+    def lay_out(template, name, **context):
+        page.set_content(render_to_string(f"admin/orders/print/{template}.html", context))
+        page.screenshot(path=kept / f"{name}.png", full_page=True)
+        over = page.evaluate(
+            "[...document.querySelectorAll('section')].filter(e => e.scrollWidth > e.clientWidth).length"
+        )
+        pdf = page.pdf(path=kept / f"{name}.pdf", prefer_css_page_size=True)
+        boxes = re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", pdf)
+        return [(round(float(width)), round(float(height))) for width, height in boxes], over
 
-        yield lay_out
-        browser.close()
+    return lay_out
 
 
 @pytest.mark.parametrize("paper", ["a4", "letter"])

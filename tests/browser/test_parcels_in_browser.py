@@ -5,35 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from django.db import connections
-from django.test import Client
-from playwright.sync_api import sync_playwright
 
 from orders.models import Order, OrderLine, Shipment
 from tests.backoffice import world
-from tests.browser import CHROMIUM_ARGUMENTS, chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def page(monkeypatch, live_server, admin_user, settings):
-    """A page of the signed-in administrator, on a desk."""
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", 0)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_ARGUMENTS)
-        client = Client()
-        client.force_login(admin_user)
-        context = browser.new_context(viewport={"width": 1440, "height": 1000}, base_url=f"{live_server.url}/admin/")
-        session = client.cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
-        yield context.new_page()
-        browser.close()
-        connections.close_all()
-
-
-def test_an_order_is_shipped_from_its_page_with_what_remains(page, tmp_path):
+def test_an_order_is_shipped_from_its_page_with_what_remains(open_page, tmp_path):
     account = world.account()
     type(account).objects.filter(pk=account.pk).update(marketplace="gcommerce")
     order = Order.objects.create(
@@ -41,8 +20,9 @@ def test_an_order_is_shipped_from_its_page_with_what_remains(page, tmp_path):
         shipping_methods=[{"external_id": "44", "name": "Ground"}],
     )  # fmt: skip
     OrderLine.objects.create(order=order, external_id="1", name="Demo mask", sku="LM1", quantity=5)
+    page = open_page()
     page.goto(f"orders/order/{order.pk}/change/")
-    page.get_by_text("To ship").scroll_into_view_if_needed()
+    page.get_by_text("To ship", exact=True).scroll_into_view_if_needed()
     page.screenshot(path=Path(os.environ.get("PAPER_IMAGES") or tmp_path) / "to-ship.png", full_page=True)
 
     assert page.get_by_label("Demo mask").input_value() == "5"

@@ -57,6 +57,16 @@ def test_prices_change_after_a_preview_and_a_double_click_changes_them_once(shop
     assert set(prices()) == {Decimal("10.5")}
 
 
+def test_a_preview_calls_an_offer_without_a_title_by_its_products_name(shop, admin_client):
+    offer = Offer.objects.order_by("pk").first()
+    Offer.objects.filter(pk=offer.pk).update(price=Decimal(10), currency="USD", title="")
+
+    preview = says(price_run(admin_client, offer))
+
+    assert offer.product.name in preview
+    assert offer.external_id not in preview
+
+
 def test_all_that_match_a_filter_are_changed_and_no_other(shop, admin_client):
     Offer.objects.update(price=Decimal(10), currency="USD", is_active=False)
     lucky = Offer.objects.order_by("pk").first()

@@ -199,7 +199,7 @@ def test_every_card_and_step_leads_to_a_page(admin_client):
     order_on(make.account())
     links = [each["link"] for each in (*dashboard.figures(EVERYTHING)["cards"], *steps) if each["link"]]
 
-    assert {url: admin_client.get(url).status_code for url in links} == dict.fromkeys(links, 200)
+    assert {url: admin_client.get(url, follow=True).status_code for url in links} == dict.fromkeys(links, 200)
 
 
 def test_orders_today_leads_to_todays_orders(admin_client):
@@ -226,9 +226,16 @@ def test_the_health_of_an_account_says_what_is_wrong_and_what_waits():
     assert states[0] == "Trouble: The key was refused."
     assert states[1].startswith("Out of reach since 2")
     assert states[2:] == ["Switched off", "Paused by boss: holiday"]
-    assert waiting[0].startswith("1 offer; next ")
+    assert waiting[0].replace("\xa0", " ").startswith("1 offer; next 8 minutes")
     assert waiting[1:] == ["nothing"] * 3
     assert reverse("admin:marketplaces_account_change", args=[bad.pk]) in rows[0][0]
+
+
+def test_what_was_due_long_ago_is_next_now():
+    offer = make.offer(None, make.account(), external_id="X")
+    Offer.objects.filter(pk=offer.pk).update(state="due", next_try_at=timezone.now() - timedelta(days=9))
+
+    assert dashboard.figures(EVERYTHING)["health"]["rows"][0][3] == "1 offer; next now"
 
 
 @pytest.mark.parametrize(

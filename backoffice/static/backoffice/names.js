@@ -13,6 +13,11 @@
                 part.setAttribute("aria-label", text);
             });
         });
+        // A link that is an icon alone would be read as the icon's own word, such as “add”.
+        document.querySelectorAll("a[title]:not([aria-label]) > .material-symbols-outlined:only-child").forEach(function (icon) {
+            var link = icon.parentElement;
+            if (link.textContent.trim() === icon.textContent.trim()) { link.setAttribute("aria-label", link.title); }
+        });
         document.querySelectorAll(".help-tooltip").forEach(function (icon) { icon.setAttribute("role", "img"); });
         document.querySelectorAll("ul.object-tools > div").forEach(function (item) { item.setAttribute("role", "listitem"); });
     }

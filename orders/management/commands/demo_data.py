@@ -5,6 +5,7 @@ import os
 import secrets
 import socket
 import string
+from datetime import timedelta
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -21,7 +22,7 @@ from django.utils.text import slugify
 
 from backoffice import environment, queue
 from inventory import codes, goods, publishing, stock
-from inventory.models import AccountTerms, Fee, Offer, Product, Supplier
+from inventory.models import AccountTerms, ExchangeRate, Fee, Offer, Product, Supplier
 from marketplaces import services
 from marketplaces.models import Account
 from marketplaces.types import OfferContent, OfferStatus
@@ -34,6 +35,8 @@ REQUESTS_PER_MINUTE = 600
 SUPPLIERS = ("Keyhouse Wholesale", "Northern Codes", "Blue Harbor Trading")
 COST = Decimal("0.84")  # of the price
 FEE = Decimal("9.9")  # percent
+RATES = {("EUR", "USD"): Decimal("1.08"), ("USD", "IDR"): Decimal(16250)}
+RATES_SINCE = timedelta(days=365)  # older than any order that a sandbox has to tell of
 
 
 class Command(BaseCommand):
@@ -58,6 +61,7 @@ class Command(BaseCommand):
         make_admin()
         shelves = {slug: offers for slug in services.all_services() if (offers := demo_offers(slug))}
         forgotten = not answers(options["sandbox_url"])
+        make_rates()
         suppliers = [Supplier.objects.get_or_create(name=name)[0] for name in SUPPLIERS]
         for slug, contents in shelves.items():
             account = make_account(slug, options["sandbox_url"])
@@ -88,6 +92,14 @@ def make_admin() -> None:
     if not users.objects.filter(username=ADMIN).exists():
         password = environment.make_once(Path(settings.VAR_DIR) / "demo_password", lambda: secrets.token_urlsafe(9))
         users.objects.create_superuser(username=ADMIN, password=password)
+
+
+def make_rates() -> None:
+    """Make up what the currencies of the demo are worth, unless somebody entered it."""
+    for (base, quote), rate in RATES.items():
+        if not ExchangeRate.objects.filter(base=base, quote=quote).exists():
+            day = timezone.localdate() - RATES_SINCE
+            ExchangeRate.objects.create(base=base, quote=quote, rate=rate, day=day)
 
 
 def make_account(slug: str, sandbox_url: str) -> Account:
