@@ -138,10 +138,12 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
     """
 
     empty_help = _(
-        "No code yet. “manage.py import_codes FILE --sku SKU” reads a file of them; each is sealed at once"
-        " and shown to nobody without a reason."
+        "No code yet. Import a file of them, or paste them; each is sealed at once and shown to nobody without a reason."
     )
-    empty_steps = ((_("Products"), "admin:inventory_product_changelist", "inventory.view_product"),)
+    empty_steps = (
+        (_("Import codes"), "admin:inventory_codeimport_add", "inventory.import_code"),
+        (_("Products"), "admin:inventory_product_changelist", "inventory.view_product"),
+    )
     list_display = (
         "__str__", "product", badge("state", CODE_STATES), "kind", "batch", "cost_basis", "expires_at", "serial",
     )  # fmt: skip

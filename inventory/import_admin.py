@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
@@ -132,6 +133,11 @@ class ImportForm(forms.Form):
 class CodeImportAdmin(EvidenceAdmin):
     """Imports: to add one is to give a file or a text; its page shows the preview, then how far it is, then the result."""
 
+    empty_help = _(
+        "No import yet. Drop a file of codes or paste them: nothing is brought in before you have seen what is new, what is"
+        " there twice and what is refused."
+    )
+    empty_steps = ((_("Import codes"), "admin:inventory_codeimport_add", "inventory.import_code"),)
     list_display = (
         "__str__", "product", "by", "shown_stage", "lines", "imported", "duplicates", "rejected", age("created_at"),
     )  # fmt: skip

@@ -83,7 +83,7 @@ class Book:
     """What the limits and the earnings of offers stand on, as it is now: each thing is read once, when it is needed.
 
     It is to be thrown away soon: what changes after the first look is not seen. Nothing but the offers' keys, prices and
-    limits is read of the offers.
+    limits is read of the offers, and the product where it was read with them.
     """
 
     def __init__(self, offers: Iterable[Offer] = ()) -> None:

@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -31,6 +32,10 @@ class ReasonForm(forms.Form):
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(EvidenceAdmin):
+    empty_help = _(
+        "Nobody has set up a second factor yet. Each does it by themselves, under “Two-factor sign-in” behind their name;"
+        " who must have one is led there at the next sign-in."
+    )
     list_display = (
         plain("user", "user"), age("created_at", "set up"), age("last_used_at", "last used"),
         plain("throttling_failure_count", "wrong codes since"),
@@ -75,6 +80,9 @@ class AuthenticatorAdmin(EvidenceAdmin):
 
 @admin.register(SecondFactorEvent)
 class SecondFactorEventAdmin(EvidenceAdmin):
+    empty_help = _(
+        "Nothing happened yet. What is set up, used, refused or reset is written down here, with who did it."
+    )
     list_display = (
         plain("whose", "user"),
         badge("what", WHAT),

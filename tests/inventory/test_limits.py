@@ -111,9 +111,9 @@ def test_the_floor_leaves_the_margin_after_all_fees(offer):
 
 def test_a_products_margin_goes_before_its_accounts(offer):
     margin(offer.account, "10")
-    Product.objects.update(min_margin=Decimal(50))
+    offer.product.min_margin = Decimal(50)
     assert floor(offer) == 6
-    Product.objects.update(min_margin=Decimal(0))
+    offer.product.min_margin = Decimal(0)
     assert floor(offer) == 4
 
 

@@ -179,6 +179,5 @@ def test_nothing_that_runs_by_the_clock_can_delete_an_offer():
         path.name: path.read_text() for room in rooms for path in room.rglob("*.py") if path.parent.name != "tests"
     }
     assert [name for name, text in sources.items() if "delete_offer(" in text] == ["removal.py"]
-    assert [name for name, text in sources.items() if "removal.request(" in text or "removal.ask(" in text] == [
-        "offer_pages.py"
-    ]
+    wishing = {name for name, text in sources.items() if "removal.request(" in text or "removal.ask(" in text}
+    assert wishing == {"offer_pages.py", "offer_there_runs.py"}
