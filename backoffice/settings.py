@@ -214,7 +214,7 @@ CONTENT_SECURITY_POLICY = {
 
 # --- login: ten failures of a name from an address close it to both for a quarter of an hour ---------------------
 
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "backoffice.permissions.Backend"]
 # The header, as WSGI spells it, into which a proxy of ours writes who it speaks for; empty: who is connected to us.
 CLIENT_ADDRESS_HEADER = read.header(env, "CLIENT_ADDRESS_HEADER")
 AXES_FAILURE_LIMIT = 10

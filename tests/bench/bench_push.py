@@ -124,7 +124,7 @@ def _wait_for_products(account: Account, count: int) -> list[Any]:
 def _begin(count: int, *, repeats: int) -> Line:
     """Confirm a run over all offers as staff do, and see how long the answer takes; no worker runs yet."""
     client = Client(HTTP_HOST=HOST)
-    client.force_login(User.objects.create_superuser("boss"), "django.contrib.auth.backends.ModelBackend")
+    client.force_login(User.objects.create_superuser("boss"), "backoffice.permissions.Backend")
     chosen = Offer.objects.order_by("pk").values_list("pk", flat=True).first()
     asked = {
         "action": "run_changeprice", "select_across": 1, "_selected_action": [chosen], "way": "percent", "value": "5",
