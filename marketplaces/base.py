@@ -179,7 +179,7 @@ class MarketplaceService:
         return [(call, self.read_notice(call))]
 
     def answers(self, call: Call) -> bool:
-        """Say whether a verified call is a question, which `answer` answers inside the request."""
+        """Say whether a call is a question, which `answer` answers inside the request. It is asked before verify()."""
         return False
 
     def answer(self, call: Call, shop: Shop) -> Reply:

@@ -71,12 +71,16 @@ class ConfigurationError(MarketplaceError):
 
 
 class Refused(Exception):
-    """An inbound call that is not accepted. `status` is answered; `reason` is for staff, never for the caller."""
+    """An inbound call that is not accepted. `status` is answered; `reason` is for staff, never for the caller.
 
-    def __init__(self, status: int, reason: str) -> None:
+    `by_stranger` is False where the caller has proved who it is: it is told each time, however often it asks.
+    """
+
+    def __init__(self, status: int, reason: str, *, by_stranger: bool = True) -> None:
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.by_stranger = by_stranger
 
 
 class Reason(StrEnum):

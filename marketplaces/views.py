@@ -89,7 +89,7 @@ def _too_big(request: HttpRequest, account: Account) -> HttpResponse:
 
 def _refused(request: HttpRequest, account: Account, refused: Refused) -> HttpResponse:
     response = _to_response(account.service_class.refusal(refused.status))
-    if strangers.is_one_too_many(login.client_address(request)):
+    if refused.by_stranger and strangers.is_one_too_many(login.client_address(request)):
         # A caller of ours whose token has expired may share its address with strangers, and has to learn of it.
         return response if refused.status in account.service_class.always_told else _slow_down()
     account.call_refused(refused.reason)
@@ -107,15 +107,17 @@ def _slow_down() -> HttpResponse:
 def _reply_to(known: Known, call: Call) -> Reply:
     account = known.account
     service = account.service()
+    is_question = service.answers(call)
+    if is_question and not known.is_fresh:
+        raise _ReadAgain
     service.verify(call)
-    if not service.answers(call):
+    if not is_question:
         for part, notice in service.notices(call):
             events.receive(account, part, notice, version=known.version)
         return service.accepted
-    if not known.is_fresh:
-        raise _ReadAgain
     if not account.is_enabled:
-        raise Refused(403, "The account is switched off, so what the marketplace asks is not answered")
+        reason = "The account is switched off, so what the marketplace asks is not answered"
+        raise Refused(403, reason, by_stranger=False)
     return events.answer(account, service, call)
 
 

@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import date, timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
@@ -130,7 +131,8 @@ class Stock(RuleBasedStateMachine):
         fitting = [pk for pk, state in self.known.items() if state in sources]
         chosen = self._some(fitting if at % 3 else list(self.known), at, count)
         try:
-            verbs[verb](chosen)
+            with transaction.atomic():  # of what is refused nothing stays, nor of what was done beside it
+                verbs[verb](chosen)
         except stock.NotMoved:
             self.compare(verb, moved=0)
         else:
@@ -142,7 +144,8 @@ class Stock(RuleBasedStateMachine):
         fitting = [pk for pk, state in self.known.items() if state == UPLOADED]
         chosen = self._some(fitting if at % 3 else list(self.known), at, count)
         try:
-            {"get back": stock.get_back, "sold there": stock.mark_sold_there}[verb](chosen)
+            with transaction.atomic():
+                {"get back": stock.get_back, "sold there": stock.mark_sold_there}[verb](chosen)
         except stock.NotMoved:
             self.compare(verb, moved=0)
         else:

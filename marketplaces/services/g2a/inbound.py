@@ -107,9 +107,10 @@ def verify(connection: Connection, call: Call) -> None:
             "compare the merchant client id and secret with those in G2A's panel",
         )
     if route is None:
-        raise Refused(404, f"G2A made a call that is not served here: {call.method} {call.path[:100]}")
+        reason = f"G2A made a call that is not served here: {call.method} {call.path[:100]}"
+        raise Refused(404, reason, by_stranger=False)
     if route.name == NOTIFICATIONS and _notifications(call.body) is None:
-        raise Refused(400, "G2A sent notifications that are no array of objects")
+        raise Refused(400, "G2A sent notifications that are no array of objects", by_stranger=False)
 
 
 def _verify_client(connection: Connection, call: Call) -> None:
@@ -128,7 +129,7 @@ def _verify_client(connection: Connection, call: Call) -> None:
             "and here",
         )
     if grant_type not in ("", "client_credentials"):
-        raise Refused(400, "G2A asked for a token with another grant type than client_credentials")
+        raise Refused(400, "G2A asked for a token with another grant type than client_credentials", by_stranger=False)
 
 
 def refusal(status: int) -> Reply:
