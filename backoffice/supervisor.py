@@ -262,6 +262,7 @@ def demo_environment(address: str) -> dict[str, str]:
         "SENTRY_DSN": "",
         "EMAIL_URL": "consolemail://",
         "TWO_FACTOR": "off",
+        "LOG_LEVEL": "WARNING",  # or the address would be gone from the screen with the first order
     }
     path = VAR_DIR / "demo.env"
     path.touch(mode=0o600)
