@@ -38,7 +38,7 @@ PARTS = frozenset(
     {
         "read_notice", "process", "answer", "get_category", "offer_form", "rehearse", "find_offer", "attach_upload",
         "fetch_job", "search_products", "get_product", "fetch_purchase", "pay_purchase", "fetch_purchased_key",
-        "fetch_delivery", "fetch_deliveries", "get_shipment", "update_shipment", "delete_shipment",
+        "fetch_delivery", "fetch_deliveries", "fetch_made_orders", "get_shipment", "update_shipment", "delete_shipment",
     }
 )  # fmt: skip
 
