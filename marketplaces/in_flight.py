@@ -85,13 +85,14 @@ def _read(value: Any, steps: Sequence[Callable[[Any], Any]]) -> Any:
 @functools.cache
 def _readers(model: type[Model]) -> list[list[Callable[[Any], Any]]]:
     """What makes each column's value out of what the driver gives."""
-    columns = [(field, field.cached_col) for field in _of(model)]
+    # As the ORM has it: the key of another table is read as that table's own.
+    columns = [field.get_col(model._meta.db_table) for field in _of(model)]
     return [
         [
             functools.partial(_converted, converter, column)
-            for converter in (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
+            for converter in (*connection.ops.get_db_converters(column), *column.get_db_converters(connection))
         ]
-        for field, column in columns
+        for column in columns
     ]
 
 
