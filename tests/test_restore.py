@@ -23,7 +23,6 @@ from inventory.models import Code
 from marketplaces import events
 from marketplaces.models import Account, WebhookEvent
 from marketplaces.sandbox_wire import Server, Street
-from orders.models import Delivery
 from tests.bench.processes import running
 from tests.desk import Desk
 from tests.orders import story
@@ -125,10 +124,11 @@ def wait_for_a_delivery(desk: Desk) -> str:
     shop = story.begin(desk, codes=5)
     order_id = shop.buy(2)
     desk.sandbox.advance(5)
-    for pk in WebhookEvent.objects.order_by("pk").values_list("pk", flat=True):
-        events.process(pk)
-    delivery = shop.delivery(order_id)
-    assert (delivery.state, delivery.items.count()) == (Delivery.State.DUE, 0)
+    *earlier, asks = WebhookEvent.objects.order_by("pk")
+    for event in earlier:
+        events.process(event.pk)
+    assert (asks.kind, asks.state) == ("order.api_delivery", WebhookEvent.State.DUE)
+    assert shop.order(order_id).state == "ready_to_ship"
     return order_id
 
 

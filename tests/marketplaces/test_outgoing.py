@@ -67,6 +67,19 @@ def test_a_row_of_a_stopped_account_waits_and_no_attempt_is_counted(row, is_unkn
     assert row.next_try_at > timezone.now() + timedelta(minutes=4)
 
 
+@pytest.mark.smoke
+@pytest.mark.django_db
+def test_a_claimed_row_is_as_the_orm_reads_it():
+    row = make.offer(make.product(), make.account(), state=State.DUE)
+
+    claimed = outgoing.claim(Offer, row.pk)
+
+    read = Offer.objects.get(pk=row.pk)
+    fields = [field.attname for field in Offer._meta.concrete_fields]
+    assert [(name, getattr(claimed, name)) for name in fields] == [(name, getattr(read, name)) for name in fields]
+    assert claimed.account == read.account
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgres
 def test_of_two_who_claim_at_once_one_gets_the_row():
