@@ -198,7 +198,10 @@ def test_two_hundred_units_are_wanted_everywhere_and_fifty_are_delivered():
         assert {slug: sorted(texts) for slug, texts in got.items()} == {slug: sorted(ours[slug]) for slug in got}
         texts = [text for texts in ours.values() for text in texts]
         assert len(texts) == len(set(texts)) == CODES
-        assert stock.count(product.pk) == dict.fromkeys(stock.count(product.pk), 0) | {"delivered": CODES}
+        # An order that got a part of what it wants is not over: its codes stay “sent” until the rest comes or it ends.
+        states = {state: units for state, units in stock.count(product.pk).items() if units}
+        assert states.keys() <= {"delivered", "sent"}
+        assert sum(states.values()) == CODES
         shipped = OrderLine.objects.filter(order__account__marketplace__in=BY_PARCEL).aggregate(units=Sum("shipped"))
         assert shipped["units"] == sum(len(ours[slug]) for slug in BY_PARCEL)
         assert all(ours.values()), "each marketplace's buyers had a share"
