@@ -15,8 +15,8 @@ OTHER = "other"
 CARRIERS = (("ups", "UPS"), ("usps", "USPS"), ("fedex", "FedEx"), ("dhl", "DHL"), (OTHER, "Another"))
 
 
-class ShipForm(forms.Form):
-    """Units by line, carrier, tracking number and way of shipping. Its token makes a second press the same parcel."""
+class CarrierForm(forms.Form):
+    """Which carrier takes a parcel: one of those that are known, or another by the marketplace's code."""
 
     carrier = forms.ChoiceField(choices=[("", "Not said"), *CARRIERS], required=False, widget=UnfoldAdminSelectWidget())
     other_carrier = forms.CharField(
@@ -25,6 +25,22 @@ class ShipForm(forms.Form):
         widget=UnfoldAdminTextInputWidget(),
         help_text="The marketplace's code of another.",
     )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("carrier") == OTHER and not cleaned.get("other_carrier"):
+            self.add_error("other_carrier", "Say which carrier.")
+        return cleaned
+
+
+def carrier_of(said: Mapping[str, Any]) -> str:
+    """The carrier's code, of the answers to a form that asks for one; empty where none was said."""
+    return str(said["other_carrier"].strip() if said["carrier"] == OTHER else said["carrier"])
+
+
+class ShipForm(CarrierForm):
+    """Units by line, carrier, tracking number and way of shipping. Its token makes a second press the same parcel."""
+
     tracking_number = forms.CharField(
         max_length=100, required=False, widget=UnfoldAdminTextInputWidget(),
         help_text="By it the parcel is recognised; without one, by its items and its time.",
@@ -50,9 +66,7 @@ class ShipForm(forms.Form):
         ways.choices, ways.required = methods or [("", "The order names none")], bool(methods)
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("carrier") == OTHER and not cleaned.get("other_carrier"):
-            self.add_error("other_carrier", "Say which carrier.")
+        cleaned = super().clean()
         if not self.errors and not any(cleaned.get(self._name(line)) for line, _ in self.lines):
             self.add_error(self._name(self.lines[0][0]) if self.lines else None, "The parcel is empty.")
         return cleaned
@@ -60,10 +74,9 @@ class ShipForm(forms.Form):
     def parcel(self) -> dict[str, Any]:
         """What orders.shipping.ship takes."""
         given = self.cleaned_data
-        is_other = given["carrier"] == OTHER
         return {
             "items": {line.pk: given[self._name(line)] or 0 for line, _ in self.lines},
-            "carrier": given["other_carrier"].strip() if is_other else given["carrier"],
+            "carrier": carrier_of(given),
             "tracking_number": given["tracking_number"],
             "shipping_method_id": given["shipping_method"],
             "comment": given["comment"],

@@ -10,9 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Max, Q, QuerySet
 from unfold.widgets import (
-    UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
 
@@ -21,7 +19,7 @@ from backoffice.runs import Key, Outcome
 from marketplaces.runs import EachRow, ends_of
 from orders import mirroring, shipping
 from orders.models import Order, Shipment
-from orders.ship_form import CARRIERS, OTHER
+from orders.ship_form import CARRIERS, OTHER, CarrierForm, carrier_of
 
 LONGEST = 500_000
 STRAYS_NAMED = 5
@@ -57,7 +55,7 @@ def parsed(text: str) -> Mapping[str, Typed]:
     return found
 
 
-class ShipManyForm(forms.Form):
+class ShipManyForm(CarrierForm):
     """Tracking numbers by order, as a carrier's software or a spreadsheet gives them, and the carrier of those without."""
 
     parcels = forms.CharField(
@@ -65,17 +63,11 @@ class ShipManyForm(forms.Form):
         help_text="An order a line: its id or number, the tracking number, and the carrier if it is not the one below,"
         " separated by commas, semicolons or tabs. Columns copied from a spreadsheet fit.",
     )  # fmt: skip
-    carrier = forms.ChoiceField(choices=[("", "Not said"), *CARRIERS], required=False, widget=UnfoldAdminSelectWidget())
-    other_carrier = forms.CharField(
-        max_length=60,
-        required=False,
-        widget=UnfoldAdminTextInputWidget(),
-        help_text="The marketplace's code of another.",
-    )
     without_number = forms.BooleanField(
         label="Also those without a tracking number", required=False, widget=UnfoldBooleanSwitchWidget(),
         help_text="Otherwise an order that no line names is left alone.",
     )  # fmt: skip
+    field_order = ("parcels", "carrier", "other_carrier", "without_number")
 
     def clean_parcels(self) -> str:
         text: str = self.cleaned_data["parcels"]
@@ -86,9 +78,7 @@ class ShipManyForm(forms.Form):
         return text
 
     def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        if cleaned.get("carrier") == OTHER and not cleaned.get("other_carrier"):
-            self.add_error("other_carrier", "Say which carrier.")
+        cleaned = super().clean()
         if not self.errors and not cleaned.get("without_number") and not cleaned.get("parcels", "").strip():
             self.add_error("parcels", "Give tracking numbers, or ship without them.")
         return cleaned
@@ -183,7 +173,7 @@ class ShipOrders(EachRow):
 
     def _fields(self, row: Order, said: Mapping[str, Any], ground: Ground) -> dict[str, Any]:
         typed = ground.parcel(row)
-        usual = said["other_carrier"].strip() if said["carrier"] == OTHER else said["carrier"]
+        usual = carrier_of(said)
         return {
             "tracking_number": typed.tracking_number if typed else "",
             "carrier": (typed.carrier if typed else "") or usual,
