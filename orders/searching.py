@@ -48,22 +48,12 @@ def _show_reservation(row: Facts) -> tuple[str, str]:
     return row["id"], line(row["account"], label(Reservation, "state", row["state"]), moment(row["at"]))
 
 
-def _uuid(term: Term) -> uuid.UUID | None:
+def _reservation(term: Term) -> Q | None:
     try:
-        return uuid.UUID(term.text)
+        known = uuid.UUID(term.text)
     except ValueError:
         return None
-
-
-def _reservation(term: Term) -> Q | None:
-    known = _uuid(term)
-    return None if known is None else Q(pk=known) | Q(order_number=known)
-
-
-def _by_our_number(term: Term) -> Q | None:
-    """Orders by the id under which a marketplace that asks us knows them."""
-    known = _uuid(term)
-    return None if known is None else Q(reservation__order_number=known)
+    return Q(pk=known) | Q(order_number=known)
 
 
 def _of(model: type[Model], facts: dict[str, Any], show: Any) -> Kind:
