@@ -185,7 +185,7 @@ def is_exactly(text: str) -> Q:
 
 def is_known(text: str) -> bool:
     """Say whether a text is a code that we hold, or ever held."""
-    return Code.objects.filter(index=crypto.blind_index(text)).exists()
+    return Code.objects.filter(is_exactly(text)).exists()
 
 
 __all__ = [
