@@ -2,17 +2,17 @@
 
 import pytest
 
-from inventory import goods, publishing, stock
+from inventory import goods, stock
 from inventory.models import Movement, Offer
 from marketplaces.models import WebhookEvent
 from marketplaces.services.g2g import sandbox_orders
-from marketplaces.services.g2g.sandbox_catalogue import DIRECT_TOP_UP, RAGNAROK_CREDIT
 from marketplaces.types import DeliveryIssue
 from orders import topups
 from orders.models import Delivery, OrderEvent, OrderLine
 from orders.verify import verify
 from tests import make
-from tests.orders import story
+from tests.orders import credit
+from tests.orders.credit import asked
 
 Status, State = Delivery.Status, Delivery.State
 
@@ -23,18 +23,7 @@ def shop(g2g, monkeypatch):
     monkeypatch.setattr(sandbox_orders, "DEADLINE_MS", 86_400_000)
     product = make.product("CREDIT", kind="counted")
     goods.receive(product_id=product.pk, quantity=5, by="ann")
-    choices = story.CHOICES | {"delivery_method_ids": [DIRECT_TOP_UP]}
-    offer = make.offer(product, g2g.account, external_product_id=RAGNAROK_CREDIT, attributes=choices)
-    publishing.request(Offer.objects.filter(pk=offer.pk))
-    g2g.settle()
-    offer.refresh_from_db()
-    return story.Story(g2g, product, offer)
-
-
-def asked(shop, qty=2, **details):
-    order_id = shop.buy(qty, force=True, buyer_fields={"e02308e5": "login", "1759fb6c": "98f0250f"}, **details)
-    shop.until_asked()
-    return order_id
+    return credit.begin(g2g, product)
 
 
 def report(shop, order_id, delivered, **fields):

@@ -6,17 +6,14 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from inventory import publishing
-from inventory.models import Offer
 from marketplaces.models import ApiCall
 from marketplaces.services.g2g import sandbox_orders
-from marketplaces.services.g2g.sandbox_catalogue import DIRECT_TOP_UP, RAGNAROK_CREDIT
 from marketplaces.types import DeliveryIssue
 from orders import fulfilment, topups
 from orders.models import Delivery, Order, OrderEvent
 from orders.verify import verify
 from tests import make
-from tests.orders import story
+from tests.orders import credit, story
 from tests.test_secrets import everything_in_the_database, forms_of
 
 State = Delivery.State
@@ -27,19 +24,11 @@ LOGIN = "buyer-login-7Q2W"
 @pytest.fixture
 def shop(g2g, monkeypatch):
     monkeypatch.setattr(sandbox_orders, "DEADLINE_MS", 86_400_000)
-    product = make.product("CREDIT")
-    choices = story.CHOICES | {"delivery_method_ids": [DIRECT_TOP_UP]}
-    offer = make.offer(product, g2g.account, external_product_id=RAGNAROK_CREDIT, attributes=choices)
-    publishing.request(Offer.objects.filter(pk=offer.pk))
-    g2g.settle()
-    offer.refresh_from_db()
-    return story.Story(g2g, product, offer)
+    return credit.begin(g2g, make.product("CREDIT"))
 
 
 def asked(shop, qty=2, **details):
-    order_id = shop.buy(qty, force=True, buyer_fields={"e02308e5": LOGIN, "1759fb6c": "98f0250f"}, **details)
-    shop.until_asked()
-    return order_id
+    return credit.asked(shop, qty, login=LOGIN, **details)
 
 
 def report(shop, order_id, delivered, **fields):
