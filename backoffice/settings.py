@@ -61,15 +61,18 @@ CACHE_TABLE = "backoffice_cache"
 CACHE_URL = env.str("CACHE_URL", default="")
 if CACHE_URL and not CACHE_URL.startswith(("redis://", "rediss://", "unix://")):
     raise read.refused("CACHE_URL", "redis://host:6379/1, or nothing for a table in the database")
+_REDIS = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": CACHE_URL}
+    "default": _REDIS
     if CACHE_URL
     else {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": CACHE_TABLE,
         # Django's 300 would soon push out tokens that are still good.
         "OPTIONS": {"MAX_ENTRIES": 10_000},
-    }
+    },
+    # What may be counted once in each process, such as the figures of the front page.
+    "figures": _REDIS if CACHE_URL else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
 
 # --- secrets at rest -----------------------------------------------------------------------------------------

@@ -2,17 +2,19 @@
 
 unfold calls `context`. Each part is only for those who may see the lists that it sums up. The figures are kept for a
 minute for everyone who may see the same; days that are over change seldom and cost most, so they are kept for longer.
+Each process keeps its own: to write them into a table costs more statements than a part of them.
 """
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db.models import Count, Sum
 from django.http import HttpRequest
 from django.urls import reverse
@@ -28,7 +30,7 @@ from marketplaces.models import Account
 from orders import attention, takings
 from orders.attention import NEEDS, WAITS_ON, Health
 from orders.charts import STACKED, chart
-from orders.takings import Profit, Sales
+from orders.takings import Profit, Sales, Seller
 
 # Seconds.
 KEPT = 60
@@ -59,18 +61,17 @@ def _may(request: HttpRequest, verb: str, page: str) -> bool:
 
 def cached(pages: Collection[str]) -> dict[str, Any]:
     """The figures for those who may see these lists, at most a minute old."""
-    found: dict[str, Any] = _kept("board", pages, KEPT, lambda: figures(pages))
-    return found
-
-
-def _kept(name: str, of: Iterable[Any], seconds: int, count: Callable[[], Any]) -> Any:
-    parts = [*map(str, of), timezone.get_current_timezone_name()]  # days and hours are those of who looks
-    key = f"dashboard-{name}-{hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()}"
-    found = cache.get(key)
+    key = _key("board", pages)
+    found: dict[str, Any] | None = caches["figures"].get(key)
     if found is None:
-        found = count()
-        cache.set(key, found, seconds)
+        found = figures(pages)
+        caches["figures"].set(key, found, KEPT)
     return found
+
+
+def _key(name: str, of: Iterable[Any]) -> str:
+    parts = [*map(str, of), timezone.get_current_timezone_name()]  # days and hours are those of who looks
+    return f"dashboard-{name}-{hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()}"
 
 
 def figures(pages: Collection[str]) -> dict[str, Any]:
@@ -113,15 +114,10 @@ def _midnight(day: date) -> datetime:
 def _sales(accounts: list[Account], pages: Collection[str]) -> dict[str, Any]:
     today, keys, rates = timezone.localdate(), [account.pk for account in accounts], Rates()
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
-    begins, midnight = _midnight(days[0]), _midnight(today)
-    past, sold = _kept(
-        "past", [*keys, today], PAST_KEPT,
-        lambda: (takings.by_day(begins, keys, until=midnight), takings.best_sellers(begins, keys, most=SELLERS)),
-    )  # fmt: skip
-    sales = [*past, *takings.by_day(midnight, keys)]
+    sales, sold = _sold(days, keys)
     cards = [_orders_card(sales, today), _revenue_card(sales, today, rates)]
     if "inventory.code" in pages and "orders.delivery" in pages:
-        cards.append(_profit_card(takings.earned(midnight, keys)))
+        cards.append(_profit_card(takings.earned(_midnight(today), keys)))
     rows = [[_product(each.product, each.sku, pages), each.name, f"{each.units:,}"] for each in sold]
     return {
         "cards": cards,
@@ -129,6 +125,19 @@ def _sales(accounts: list[Account], pages: Collection[str]) -> dict[str, Any]:
         "sellers": {"headers": ["SKU", "Name", "Units"], "rows": rows},
         "has_orders": bool(sales),
     }
+
+
+def _sold(days: list[date], keys: list[UUID]) -> tuple[list[Sales], list[Seller]]:
+    """The sales of these days, of which the last is today's, and what sold best."""
+    today, key = days[-1], _key("past", [*keys, days[-1]])
+    kept: tuple[list[Sales], list[Seller]] | None = caches["figures"].get(key)
+    if kept is not None:
+        past, sold = kept
+        return [*past, *takings.by_day(_midnight(today), keys)], sold
+    begins = _midnight(days[0])
+    sales, sold = takings.by_day(begins, keys), takings.best_sellers(begins, keys, most=SELLERS)
+    caches["figures"].set(key, ([row for row in sales if row.day < today], sold), PAST_KEPT)
+    return sales, sold
 
 
 def _orders_card(sales: list[Sales], today: date) -> dict[str, Any]:

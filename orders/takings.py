@@ -15,7 +15,6 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from inventory.models import Product
 from inventory.rates import MissingRate, Rates
 from marketplaces.types import OrderState
 from orders import profit
@@ -41,10 +40,9 @@ class Sales:
     amount: Decimal
 
 
-def by_day(since: datetime, accounts: Accounts, *, until: datetime | None = None) -> list[Sales]:
-    """Add up the orders since then and before `until`, in one statement."""
+def by_day(since: datetime, accounts: Accounts) -> list[Sales]:
+    """Add up the orders since then, in one statement."""
     orders = Order.objects.filter(ordered_at__gte=since, account__in=accounts).order_by()
-    orders = orders.filter(ordered_at__lt=until) if until else orders
     rows = (
         orders.annotate(day=TruncDate("ordered_at"))
         .values("account_id", "day", "currency")
@@ -115,10 +113,10 @@ class Seller:
 
 
 def best_sellers(since: datetime, accounts: Accounts, *, most: int = 10) -> list[Seller]:
-    """The products of which most units were sold in orders since then, less what was refunded; in two statements."""
+    """The products of which most units were sold in orders since then, less what was refunded; in one statement."""
     orders = Order.objects.filter(_SOLD, ordered_at__gte=since, account__in=accounts)
     lines = OrderLine.objects.filter(order__in=orders, product__isnull=False).order_by()
     sold = lines.values("product_id").annotate(units=Sum(F("quantity") - F("refunded"))).filter(units__gt=0)
-    units = dict(sold.order_by("-units", "product_id").values_list("product_id", "units")[:most])
-    products = Product.objects.filter(pk__in=units).values_list("pk", "sku", "name")
-    return sorted((Seller(*row, units[row[0]]) for row in products), key=lambda each: (-each.units, each.sku))
+    most_sold = sold.order_by("-units", "product_id")
+    rows = most_sold.values_list("product_id", "product__sku", "product__name", "units")[:most]
+    return sorted((Seller(*row) for row in rows), key=lambda each: (-each.units, each.sku))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.cache import caches
 
 from tests import postgres
 from tests.browser import chromium
@@ -59,6 +60,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     from marketplaces import views
 
     views.strangers.forget()  # every test knocks from the same address
+    caches["figures"].clear()
     for marker, (is_there, reason) in NEEDS.items():
         if item.get_closest_marker(marker) and not is_there():
             pytest.skip(reason)

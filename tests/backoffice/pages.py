@@ -9,11 +9,13 @@ from django.urls import reverse
 
 
 def addresses(user: Any) -> Iterator[str]:
-    """Every list, every form to add one, and the page of one row of each; of whatever is in the admin."""
+    """Every list, every form to add one, and the page of one row of each; of whatever the user may see in the admin."""
     request = RequestFactory().get("/")
     request.user = user
     yield reverse("admin:index")
     for model, page in admin.site._registry.items():
+        if not page.has_view_permission(request):
+            continue
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
         yield reverse(f"{name}_changelist")
         if page.has_add_permission(request):

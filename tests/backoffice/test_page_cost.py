@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from inventory.models import Code, Fee, Hold, Offer
 from marketplaces.models import ApiCall, WebhookEvent
+from orders import roles
 from orders.models import (
     Delivery,
     DeliveryItem,
@@ -36,10 +39,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def client(admin_client):
-    """Somebody who may see everything, in a process that knows the tables' numbers and has just shown the front page."""
+    """Somebody who may see everything, in a process that knows the tables' numbers."""
     world.fill(3)
     ContentType.objects.get_for_models(*admin.site._registry, for_concrete_models=False)
-    admin_client.get(reverse("admin:index"))  # its figures are worked out once for all
     return admin_client
 
 
@@ -53,6 +55,15 @@ def seen(client: Any, address: str) -> tuple[int, Any]:
     return len(asked), response
 
 
+def member(role: str) -> tuple[User, Client]:
+    """Somebody of a role, at a browser; asked for the first time, as on the first page after a restart."""
+    user = world.staff(role)
+    user.groups.add(Group.objects.get(name=role))
+    browser = Client()
+    browser.force_login(user)
+    return User.objects.get(pk=user.pk), browser
+
+
 def dear(costs: dict[str, int]) -> dict[str, int]:
     assert costs
     return {what: cost for what, cost in costs.items() if cost > MOST}
@@ -60,6 +71,21 @@ def dear(costs: dict[str, int]) -> dict[str, int]:
 
 def test_no_list_form_or_page_of_a_row_asks_the_database_more_than_15_times(client, admin_user):
     assert dear({address: seen(client, address)[0] for address in addresses(admin_user)}) == {}
+
+
+@pytest.mark.parametrize("role", roles.ROLES)
+def test_no_page_asks_the_database_more_than_15_times_for_any_role(role, client):
+    user, somebody = member(role)
+
+    assert dear({address: seen(somebody, address)[0] for address in addresses(user)}) == {}
+
+
+@pytest.mark.parametrize("role", ["Managers", "Finance", "Auditors"])
+def test_no_report_asks_the_database_more_than_15_times_for_who_may_see_it(role, client):
+    _, somebody = member(role)
+    pages = [(name, f"{reverse('reports:' + name.partition('&')[0])}?{name.partition('&')[2]}") for name in REPORTS]
+
+    assert dear({name: seen(somebody, address)[0] for name, address in pages}) == {}
 
 
 def test_no_report_asks_the_database_more_than_15_times(client):
