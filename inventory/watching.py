@@ -66,9 +66,10 @@ def _differences() -> list[tuple[str, Cause]]:
     """What comparisons found and nobody has dealt with, by account and the day it was found.
 
     So each night's findings are told once, however long older ones lie. What a comparison that is still under way finds is
-    told when it is over.
+    told when it is over. An offer there that is not kept here is no drift of ours; the front page counts it.
     """
-    found = Difference.objects.filter(state=Difference.State.OPEN).annotate(day=TruncDate("found_at")).order_by()
+    drifted = Difference.objects.filter(state=Difference.State.OPEN).exclude(kind=Difference.Kind.UNKNOWN)
+    found = drifted.annotate(day=TruncDate("found_at")).order_by()
     rows = found.values_list("account_id", "account__name", "day").annotate(
         count=Count("pk"), prices=Count("pk", filter=Q(field="price"))
     )

@@ -27,13 +27,31 @@ def alerts(kind):
     return list(Alert.objects.filter(kind=kind, settled_at=None).order_by("subject"))
 
 
-def differ(account, number, *, field="quantity", **fields):
+def differ(account, number, *, field="quantity", kind="changed", **fields):
     return Difference.objects.create(
-        account=account, external_id=f"G{number}", field=field, kind="changed", ours="9", theirs="7", **fields
+        account=account, external_id=f"G{number}", field=field, kind=kind, ours="9", theirs="7", **fields
     )
 
 
 # --- differences ---------------------------------------------------------------------------------------------------
+
+
+def test_offers_there_that_are_not_kept_here_are_counted_on_the_front_page_and_raise_no_alarm(admin_client):
+    shop = make.account()
+    for number in range(3):
+        differ(shop, number, kind="unknown")
+    differ(shop, 4)
+    look()
+
+    (alert,) = alerts("differences")
+    assert alert.text.startswith("Account “Main shop”: 1 difference between")
+    needs = admin_client.get(reverse("admin:index")).context["dashboard"]["needs"]
+    rows = {
+        need["text"]: admin_client.get(need["link"]).context["cl"].queryset.count()
+        for need in needs
+        if PAGE in need["link"]
+    }
+    assert rows == {"1 open difference": 1, "3 offers there that are not kept here: take them over, or ignore them": 3}
 
 
 def test_differences_are_one_alert_an_account_until_they_are_dealt_with():
