@@ -33,6 +33,8 @@ ORDER_FRESH = timedelta(minutes=10)
 BEHIND_ANOTHER = timedelta(seconds=5)
 # No request of ours is under way for so long; then what can't be seen there was never taken.
 UNANSWERED_FOR = timedelta(seconds=settings.PARCEL_UNANSWERED_SECONDS)
+# The look before each finds a parcel that arrived after all, so a bad hour there need not wake anybody.
+MOST_REPEATS = 3
 SHIPPED = (OrderState.SHIPPED, OrderState.DELIVERED, OrderState.COMPLETED)
 
 
@@ -109,15 +111,18 @@ def _ours_among(shipment: Shipment, theirs: Sequence[RemoteShipment]) -> RemoteS
 
 
 def _unanswered(shipment: Shipment) -> Again | None:
-    """After an announcement without an answer: look for a while, announce once more, then ask a person."""
+    """After an announcement without an answer: look for a while, announce again some times, then ask a person."""
     if shipment.sent_at is None:
         return None
-    return results.unanswered(
-        shipment, since=shipment.sent_at, patience=UNANSWERED_FOR,
+    again = results.unanswered(
+        shipment, since=shipment.sent_at, patience=UNANSWERED_FOR, was_last=shipment.repeats >= MOST_REPEATS,
         because="It was announced and the answer never came; looking whether it arrived.",
-        ask=f"{shipment} was announced twice and the marketplace shows neither. Look at the order there; then press “Try"
-        " again” if it is there, or “It never arrived”",
+        ask=f"{shipment} was announced {shipment.repeats + 1} times and the marketplace never showed it. Look at the order"
+        " there; then press “Try again” if it is there, or “It never arrived”",
     )  # fmt: skip
+    if again is None:
+        shipment.repeats += 1
+    return again
 
 
 def _check(shipment: Shipment, order: Order) -> None:
@@ -142,7 +147,7 @@ def _send(shipment: Shipment, order: Order, service: MarketplaceService) -> bool
     """Announce it; False when the marketplace says that nothing is left to ship and does not show ours."""
     shipment.completes_order = shipping.completes(shipment, order)
     shipment.sent_at = shipment.sent_at or timezone.now()
-    shipment.save(update_fields=["completes_order", "sent_at", "repeated_at"])
+    shipment.save(update_fields=["completes_order", "sent_at", "repeated_at", "repeats"])
     wanted = NewShipment(
         order_id=order.external_id,
         items={item.external_line_id: item.units for item in shipment.items.all()},
@@ -172,8 +177,10 @@ def _unsend(shipment: Shipment) -> None:
     """It certainly was not taken, so it is still to be announced; a first one without an answer stays in doubt."""
     if shipment.repeated_at is None:
         shipment.sent_at = None
+    else:
+        shipment.repeats -= 1
     shipment.repeated_at = None
-    shipment.save(update_fields=["sent_at", "repeated_at"])
+    shipment.save(update_fields=["sent_at", "repeated_at", "repeats"])
 
 
 def _record(shipment: Shipment, external_id: str) -> None:

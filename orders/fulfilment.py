@@ -268,6 +268,7 @@ def _unanswered(delivery: Delivery, service: MarketplaceService, sent: Sequence[
     count = lost.count()
     again = results.unanswered(
         delivery, since=first.sent_at or timezone.now(), patience=results.UNANSWERED_FOR,
+        was_last=delivery.repeated_at is not None,
         because=f"{count} codes were sent and the answer never came; looking whether they arrived.",
         ask=f"{count} codes of order {delivery.order} were sent twice and the marketplace shows neither. Ask there whether"
         " the buyer has them, then press “The buyer has them” or “They never arrived” on the delivery's page",

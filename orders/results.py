@@ -89,16 +89,16 @@ def not_yet(delivery: Delivery) -> Again:
 
 
 def unanswered(
-    row: Delivery | Shipment, *, since: datetime, patience: timedelta, because: str, ask: str
+    row: Delivery | Shipment, *, since: datetime, patience: timedelta, was_last: bool, because: str, ask: str
 ) -> Again | None:
     """After a call without an answer: look for so long, let the same be said once more (None), and then ask a person.
 
-    `since` is when it was said first. Notes on the row, which the caller saves, that it is said a second time. Raises
-    PermanentError, with what to `ask`, when that brought nothing either.
+    `since` is when it was said first, `was_last` whether it was said as often as it may be. Notes on the row, which the
+    caller saves, when it is said again. Raises PermanentError, with what to `ask`, when the last brought nothing either.
     """
     if timezone.now() - (row.repeated_at or since) < patience:
         return Again(timezone.now() + UNANSWERED_AGAIN, because, is_unknown=True)
-    if row.repeated_at is not None:
+    if was_last:
         raise PermanentError(ask, kind="unanswered")
     row.repeated_at = timezone.now()
     return None

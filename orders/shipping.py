@@ -216,7 +216,7 @@ def delete(shipment: Shipment, *, by: str) -> None:
 
 
 def is_unanswered(shipment: Shipment) -> bool:
-    """Whether it was announced twice without an answer, so that only a person can find out whether it is there."""
+    """Whether it was announced again and again without an answer, so that only a person can find out whether it is there."""
     return shipment.state == State.NEEDS_ATTENTION and shipment.failure == "unanswered" and not shipment.external_id
 
 
@@ -226,10 +226,10 @@ def never_arrived(shipment: Shipment, *, by: str) -> bool:
         row = _locked(shipment)
         if not is_unanswered(row):
             return False
-        row.sent_at = row.repeated_at = None
+        row.sent_at, row.repeated_at, row.repeats = None, None, 0
         notes.warn(row, "never_arrived", f"{by} found out that it never arrived; it is announced again.")
         row.outcome_unknown = False
-        row.save(update_fields=["sent_at", "repeated_at", "notes", "outcome_unknown"])
+        row.save(update_fields=["sent_at", "repeated_at", "repeats", "notes", "outcome_unknown"])
         return outgoing.try_again(row)
 
 

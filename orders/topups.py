@@ -212,6 +212,7 @@ def _unanswered(delivery: Delivery) -> Again | None:
         return None
     again = results.unanswered(
         delivery, since=delivery.report_sent_at or timezone.now(), patience=results.UNANSWERED_FOR,
+        was_last=delivery.repeated_at is not None,
         because="The report was sent and the answer never came; looking whether it arrived.",
         ask=f"The top-up of order {delivery.order} was reported twice and the marketplace shows neither. Report it in the"
         " marketplace's own pages, then press “Deliver now”",

@@ -55,7 +55,8 @@ class Shipment(Outgoing):
     sent_at = models.DateTimeField(
         null=True, blank=True, help_text="From here on the marketplace may know of a parcel announced here."
     )
-    repeated_at = models.DateTimeField(null=True, blank=True, help_text="When it was announced a second time.")
+    repeated_at = models.DateTimeField(null=True, blank=True, help_text="When it was last announced again.")
+    repeats = models.PositiveSmallIntegerField(default=0, help_text="How often it was announced again.")
     announced_at = models.DateTimeField(null=True, blank=True, help_text="When its units left our books.")
     remote_created_at = models.DateTimeField("created there", null=True, blank=True)
     remote_updated_at = models.DateTimeField("changed there", null=True, blank=True)

@@ -29,17 +29,29 @@ SETTINGS, HURRIED = "tests.chaos.settings", "tests.chaos.hurried"
 BUYERS = 8
 LOOK_SECONDS = 3.0
 NOT_YET = 0.05
-COLUMNS = ("orders", "units owed", "delivered", "short", "answer lost", "never placed", "open", "lost", "doubled")
+COLUMNS = (
+    "orders",
+    "units owed",
+    "delivered",
+    "short",
+    "answer lost",
+    "to ask",
+    "never placed",
+    "open",
+    "lost",
+    "doubled",
+)
 
 
 @dataclass
 class Ended:
-    """What a run came to."""
+    """What a run came to. `asked`: what rightly needs a person, `people`: what should not."""
 
     tallies: Mapping[str, books.Tally]
     waited: float
     unfinished: Mapping[str, Counter[str]]
     people: Sequence[str]
+    asked: Sequence[str]
     problems: Sequence[str]
 
     @property
@@ -142,8 +154,8 @@ def judge(waited: float, tallies: Mapping[str, books.Tally]) -> Ended:
     from orders.verify import verify
 
     found = books.unfinished()
-    people = books.need_a_person()
-    return Ended(tallies, waited, found, people, [problem["text"] for problem in verify().problems])
+    people, asked = books.need_a_person(rightly=False), books.need_a_person(rightly=True)
+    return Ended(tallies, waited, found, people, asked, [problem["text"] for problem in verify().problems])
 
 
 def report(ended: Ended, buyers: Buyers, trouble: Mishaps, staff: Staff, household: Household, seconds: float) -> None:
@@ -161,14 +173,14 @@ def report(ended: Ended, buyers: Buyers, trouble: Mishaps, staff: Staff, househo
         "bulk runs": str(staff.runs),
         "all over after": f"{ended.waited:.0f} s of waiting, {seconds:.0f} s in all",
         "rows under way": str({kind: dict(states) for kind, states in ended.unfinished.items()} or "none"),
-        "need a person": str(len(ended.people)),
+        "need a person": f"{len(ended.people)}, and {len(ended.asked)} because every answer of theirs got lost",
         "verify": f"{len(ended.problems)} problems",
     }
     print()
     for what, text in rows.items():
         print(f"  {what:<22}{text}")
     problems = [problem for tally in ended.tallies.values() for problem in tally.problems]
-    for text in [*problems, *ended.people, *ended.problems][:40]:
+    for text in [*problems, *ended.people, *ended.asked, *ended.problems][:40]:
         print(f"  ! {text}")
 
 
@@ -218,7 +230,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--faults", default="rough", help="profile of the sandboxes' troubles (default: %(default)s)")
     parser.add_argument("--per-second", type=float, default=5.0, help="buyers (default: %(default)s)")
-    parser.add_argument("--wait", type=float, default=480, help="seconds for what is under way (default: %(default)s)")
+    parser.add_argument("--wait", type=float, default=900, help="seconds for what is under way (default: %(default)s)")
     parser.add_argument(
         "--hurry",
         action="store_true",

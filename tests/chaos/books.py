@@ -15,6 +15,8 @@ NEVER_DONE = frozenset({"inventory.competitorwatch"})
 # What waits for longer than this waits for something that is to come, not for us.
 SOON = timedelta(minutes=5)
 UNKNOWN_THERE = "unknown"
+# It was said as often as the contract allows, no answer came, and it is not seen there: the one thing to ask a person.
+UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Ours:
     units: int = 0
     is_open: bool = False
     is_short: bool = False
+    is_asked: bool = False
 
 
 @dataclass
@@ -110,7 +113,7 @@ JOURNALS: Mapping[str, Callable[[Json], Iterable[Sale]]] = {
 def ours_of(slug: str) -> dict[str, Ours]:
     """Our orders of a marketplace, by its id."""
     from inventory import codes
-    from orders.models import Delivery, DeliveryItem, Order, OrderLine
+    from orders.models import Delivery, DeliveryItem, Order, OrderLine, Shipment
 
     found: dict[str, Ours] = defaultdict(Ours)
     for number in Order.objects.filter(account__marketplace=slug).values_list("external_id", flat=True):
@@ -125,6 +128,10 @@ def ours_of(slug: str) -> dict[str, Ours]:
     for number, status in deliveries.values_list("line__order__external_id", "status"):
         found[number].is_open |= status in Delivery.OPEN
         found[number].is_short |= status == Delivery.Status.SHORT
+    for model, order in ((Delivery, "line__order__external_id"), (Shipment, "order__external_id")):
+        rows = model.objects.filter(account__marketplace=slug, state=model.State.NEEDS_ATTENTION, failure=UNANSWERED)
+        for number in rows.values_list(order, flat=True):
+            found[number].is_asked = True
     shipped = OrderLine.objects.filter(order__account__marketplace=slug, order__needs_shipping=True)
     for number, units in shipped.values_list("order__external_id", "shipped"):
         found[number].units += units
@@ -168,6 +175,9 @@ def _count(tally: Tally, slug: str, sale: Sale, ours: Ours | None, holders: dict
     elif ours is None:
         counts["open"] += 1
         tally.problems.append(f"{name} is not known here")
+    elif ours.is_asked and sale.got < sale.owed and not set(sale.codes) - set(ours.codes):
+        counts["delivered"] += sale.got
+        counts["to ask"] += sale.owed - sale.got
     elif sale.codes or ours.codes:
         _count_codes(tally, name, sale, ours)
     elif sale.got >= sale.owed and ours.units >= sale.owed:
@@ -207,7 +217,7 @@ def _count_codes(tally: Tally, name: str, sale: Sale, ours: Ours) -> None:
 
 
 def unfinished() -> dict[str, Counter[str]]:
-    """What our outgoing rows still wait for, by kind and state; and what needs a person."""
+    """What our outgoing rows still wait for, by kind and state; what needs a person waits for nothing."""
     from django.apps import apps
     from django.db.models import Q
     from django.utils import timezone
@@ -216,7 +226,7 @@ def unfinished() -> dict[str, Counter[str]]:
 
     found: dict[str, Counter[str]] = {}
     for model in (model for model in apps.get_models() if issubclass(model, Outgoing)):
-        rows = model._default_manager.exclude(state=Outgoing.State.DONE)
+        rows = model._default_manager.exclude(state__in=[Outgoing.State.DONE, Outgoing.State.NEEDS_ATTENTION])
         if model._meta.label_lower in NEVER_DONE:
             rows = rows.exclude(state=Outgoing.State.DUE)
         soon = Q(next_try_at=None) | Q(next_try_at__lt=timezone.now() + SOON)
@@ -226,8 +236,8 @@ def unfinished() -> dict[str, Counter[str]]:
     return found
 
 
-def need_a_person() -> list[str]:
-    """Each row that a person has to look at, with why."""
+def need_a_person(*, rightly: bool) -> list[str]:
+    """Each row that a person has to look at, with why: where nothing but a person can find out, or all the others."""
     from django.apps import apps
 
     from marketplaces.models import Outgoing
@@ -239,4 +249,5 @@ def need_a_person() -> list[str]:
         for pk, failure, text in model._default_manager.filter(state=Outgoing.State.NEEDS_ATTENTION).values_list(
             "pk", "failure", "last_error"
         )
+        if (failure == UNANSWERED) == rightly
     ]

@@ -190,13 +190,25 @@ def test_one_that_never_arrived_is_announced_once_more_after_long_looking(tracki
     assert (shipment.state, shop.calls("GCO-16"), len(shop.there())) == (State.DONE, 2, 1)
 
 
-def test_one_that_stays_unanswered_goes_to_a_person(shop):
+def test_one_that_never_arrived_is_announced_again_through_a_bad_hour_and_looked_for_before_each(shop):
     shop.desk.fault("GCO-16", "timeout", times=2)
+    shop.desk.fault("GCO-16", "http_error", status=503)  # which may have been taken, too
     shipment = shop.ship(3)
-    shop.desk.advance(20 * 60)
+    shop.desk.advance(30 * 60)
 
     shipment.refresh_from_db()
-    assert (shipment.state, shipment.failure, shop.calls("GCO-16")) == (State.NEEDS_ATTENTION, "unanswered", 2)
+    assert (shipment.state, shop.calls("GCO-16"), len(shop.there())) == (State.DONE, 4, 1)
+    assert shop.calls("GCO-15") >= 4
+
+
+def test_one_that_stays_unanswered_goes_to_a_person(shop):
+    shop.desk.fault("GCO-16", "timeout", times=4)
+    shipment = shop.ship(3)
+    shop.desk.advance(60 * 60)
+
+    shipment.refresh_from_db()
+    assert (shipment.state, shipment.failure, shop.calls("GCO-16")) == (State.NEEDS_ATTENTION, "unanswered", 4)
+    assert "announced 4 times" in shipment.last_error
     assert not shipping.can_delete(shipment), "nobody knows whether it is there"
     assert shipping.never_arrived(shipment, by="ann")
     shop.desk.settle()
