@@ -24,6 +24,7 @@ from marketplaces import pump, services
 from marketplaces.exceptions import MarketplaceError
 from marketplaces.models import Account, ApiCall, Budget, Pump
 from marketplaces.types import OfferContent, Urgency
+from tests.bench import push_everywhere
 from tests.bench.ground import HOST
 from tests.bench.measuring import FORKS, Fact, Goal, Line, Way, Wrong, check, spread
 from tests.bench.processes import answers, running
@@ -52,6 +53,8 @@ def run(run: Run) -> Iterator[Line]:
         yield _begin(count, repeats=1 if run.is_quick else BEGINNINGS)
         for number, kept in enumerate([2] if run.is_quick else GOALS):
             yield _change(market, account, count, kept=kept, units=5 - number, price=Decimal(6 - number))
+    run.place.fresh()
+    yield from push_everywhere.lines(run)
 
 
 # --- the shop and the marketplace ------------------------------------------------------------------------------

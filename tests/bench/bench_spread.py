@@ -9,23 +9,18 @@ import random
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
 
-from inventory import codes, publishing, stock
+from inventory import codes, stock
 from inventory.models import Offer, Product
 from inventory.shelves import Shelves
-from marketplaces import budget
-from marketplaces.models import Account, ApiCall
-from marketplaces.services.g2a.sandbox_tokens import account_hash
-from marketplaces.services.g2g.sandbox_catalogue import ITUNES_CARD
-from marketplaces.services.ginee.sandbox_goods import Good
-from marketplaces.types import Urgency
+from marketplaces.models import ApiCall
+from tests.bench import shelf
 from tests.bench.measuring import Fact, Goal, Line, Way, check, spread
+from tests.bench.shelf import Pace
 from tests.bench.suite import Benchmark, Run
-from tests.desk import seller_of
 from tests.street import READ, Street, open_street
 
 PRODUCTS, STOCK = 200, 40
@@ -56,49 +51,9 @@ def _fill_shelves(street: Street, count: int) -> list[Product]:
         codes.import_codes(product=product, lines=(f"{product.sku}-{n:04}-CODE\n".encode() for n in range(STOCK)))
     units = Shelves(units={product.pk: STOCK for product in products})
     for slug, desk in street.desks.items():
-        rows = []
-        for number, product in enumerate(products):
-            external_id = MAKE[slug](street, desk.account, number)
-            offer = Offer(
-                account=desk.account, product=product, external_id=external_id, external_product_id=external_id,
-                price=Decimal(10), currency=CURRENCY.get(slug, "USD"), state=Offer.State.DONE, pushed_quantity=STOCK,
-            )  # fmt: skip
-            offer.pushed = publishing.as_json(publishing.wanted(offer, units))
-            rows.append(offer)
-        Offer.objects.bulk_create(rows)
+        rows = shelf.fill(street, desk.account, products, units, shows=STOCK)
         check(READ[slug](street.box(slug), rows[0].external_id) == STOCK, f"{slug} does not show its stock")
     return products
-
-
-def _on_g2a(street: Street, account: Account, number: int) -> str:
-    box = street.box("g2a")
-    box.options |= {"products": number + 1, "patch_answer": "offer"}
-    seller, product_id = account_hash(seller_of(account)), list(box.catalogue.products)[number]
-    return str(box.offers.by_hand(account=seller, product_id=product_id, size=STOCK, price="10").id)
-
-
-def _on_g2g(street: Street, account: Account, number: int) -> str:
-    seller_id = account.credentials["user_id"]
-    made = street.box("g2g").offers.by_hand(product_id=ITUNES_CARD, seller_id=seller_id, unit_price=10.0, api_qty=STOCK)
-    return str(made.id)
-
-
-def _on_ginee(street: Street, account: Account, number: int) -> str:
-    box, sku = street.box("ginee"), f"SPREAD-{number}"
-    box.goods.all[sku] = Good(sku, sku, 10, number)
-    shelf = box.goods.shelf(box.main_key())
-    shelf[sku] = type(next(iter(shelf.values())))(STOCK)
-    return sku
-
-
-def _on_gcommerce(street: Street, account: Account, number: int) -> str:
-    made = street.box("gcommerce").products.add(f"Thing {number}")
-    made.code, made.price, made.amount = f"C-{made.id}", Decimal(10), Decimal(STOCK)
-    return str(made.id)
-
-
-CURRENCY = {"g2a": "EUR"}
-MAKE = {"g2a": _on_g2a, "g2g": _on_g2g, "ginee": _on_ginee, "gcommerce": _on_gcommerce}
 
 
 # --- ours --------------------------------------------------------------------------------------------------------
@@ -173,23 +128,6 @@ def _unseen(street: Street, slug: str, offers: Mapping[tuple[str, int | None], s
 
 
 # --- the limit -----------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Pace:
-    """What a budget allows: `at_once` requests after a quiet time, one every `step` seconds then, `per` offers in each."""
-
-    at_once: int
-    step: float
-    per: int
-
-    @classmethod
-    def of(cls, account: Account) -> "Pace":
-        service = account.service_class
-        if service.budget_window:  # where requests are counted, what became less has one a minute (GCO, section 12)
-            return cls(1, service.budget_window, Offer.per_batch(account))
-        free = max(int(service.budget_burst - budget.LEAVES[Urgency.STOCK]), 1)
-        return cls(free, 60 / account.option("requests_per_minute"), Offer.per_batch(account))
 
 
 def _alone(pace: Pace, sales: Sequence[Sale]) -> list[float]:
