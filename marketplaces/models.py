@@ -18,7 +18,7 @@ from marketplaces.base import MarketplaceService
 from marketplaces.budget import Meter
 from marketplaces.exceptions import ConfigurationError
 from marketplaces.http import Client, unsafe_address
-from marketplaces.rows import Outgoing as Outgoing, waiting_index as waiting_index
+from marketplaces.rows import Outgoing as Outgoing, text_index as text_index, waiting_index as waiting_index
 from marketplaces.types import CallRecord, Connection, Urgency
 
 log = logging.getLogger(__name__)
@@ -245,9 +245,9 @@ class Budget(models.Model):
 class ApiCall(models.Model):
     """One request of ours and its answer, masked. Kept for 30 days."""
 
-    account = models.ForeignKey(Account, models.CASCADE, related_name="calls")
+    account = models.ForeignKey(Account, models.CASCADE, related_name="calls", db_index=False)
     operation = models.CharField(max_length=40)
-    about = models.CharField(max_length=100, blank=True, db_index=True)
+    about = models.CharField(max_length=100, blank=True)
     method = models.CharField(max_length=10)
     url = models.CharField(max_length=500)
     status = models.PositiveSmallIntegerField(null=True)
@@ -261,6 +261,7 @@ class ApiCall(models.Model):
         verbose_name = "call"
         indexes = [
             models.Index(fields=["account", "-started_at"]),
+            text_index("about", "call_by_about"),
         ]
 
     def __str__(self) -> str:
@@ -305,10 +306,10 @@ class WebhookEvent(Outgoing):
 
     task = "marketplaces.tasks.process_event"
 
-    account = models.ForeignKey(Account, models.CASCADE, related_name="events")
+    account = models.ForeignKey(Account, models.CASCADE, related_name="events", db_index=False)
     event_id = models.CharField(max_length=200)
     kind = models.CharField(max_length=100)
-    subject = models.CharField(max_length=100, blank=True, db_index=True)
+    subject = models.CharField(max_length=100, blank=True)
     source = models.CharField(max_length=10, choices=Source.choices, default=Source.HOOK)
     method = models.CharField(max_length=10)
     path = models.CharField(max_length=200, blank=True)
@@ -338,6 +339,7 @@ class WebhookEvent(Outgoing):
         indexes = [
             waiting_index("event_waiting"),
             models.Index(fields=["state", "-received_at"]),
+            text_index("subject", "event_by_subject"),
         ]
 
     def __str__(self) -> str:
@@ -375,7 +377,7 @@ class Job(Outgoing):
     task = "marketplaces.tasks.follow_job"
     is_pumped = True
 
-    account = models.ForeignKey(Account, models.CASCADE, related_name="jobs")
+    account = models.ForeignKey(Account, models.CASCADE, related_name="jobs", db_index=False)
     external_id = models.CharField("job id", max_length=100)
     purpose = models.CharField(max_length=200, help_text="What it was started for.")
     status_word = models.CharField("marketplace's status", max_length=60, blank=True)
@@ -397,8 +399,7 @@ class Job(Outgoing):
                 fields=["account", "next_try_at"], name="job_to_poll", condition=Q(state__in=["due", "unknown"])
             ),
             models.Index(fields=["-started_at"]),
-            # Also finds ids by their beginning, which PostgreSQL's plain index can't in most languages.
-            models.Index(fields=["external_id"], name="job_by_id", opclasses=["varchar_pattern_ops"]),
+            text_index("external_id", "job_by_id"),
         ]
 
     def __str__(self) -> str:

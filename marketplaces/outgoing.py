@@ -322,7 +322,10 @@ def mark_due(rows: QuerySet[Row]) -> int:
     already keeps its place in the line, however often it is marked.
     """
     now = Value(timezone.now())
+    place = rows.model.place
+    waits = Case(When(state=State.DUE, then=Coalesce(place, now)), default=now) if place else None
     return rows.update(
+        **({place: waits} if waits else {}),
         state=Case(
             When(state__in=[State.IN_FLIGHT, State.UNKNOWN], then="state"),
             default=Value(State.DUE.value),

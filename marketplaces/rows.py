@@ -39,6 +39,7 @@ class Outgoing(models.Model):
     # In which order an account's rows are worked off; and of those that are collected for a batch, which ones let it go
     # once the last batch is a while ago, and which ones let it go now.
     goes_by: ClassVar[Sequence[str]] = ("next_try_at",)
+    place: ClassVar[str] = ""  # the column that says since when a row waits in line, where one must not lose its place
     urgent: ClassVar[Q] = Q(pk=None)
     hurries: ClassVar[Q] = Q(pk=None)
     # Every such row belongs to one account: a foreign key, or a property that follows one.
@@ -63,6 +64,13 @@ class Outgoing(models.Model):
     def collects(cls, account: "Account") -> float:
         """Seconds for which rows of this account are collected, so that many of them are one request."""
         return 0.0
+
+
+def text_index(field: str, name: str) -> models.Index:
+    """The one index that finds a text whole and by its beginning; a plain one of PostgreSQL can't do the latter in most
+    languages, and a second one beside it would be written with every row.
+    """
+    return models.Index(fields=[field], name=name, opclasses=["varchar_pattern_ops"])
 
 
 def waiting_index(name: str) -> models.Index:

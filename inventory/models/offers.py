@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from inventory.models.feeds import Feed
 from inventory.models.stock import CURRENCY_HELP, Code, Product
-from marketplaces.models import Account, Job, Outgoing, waiting_index
+from marketplaces.models import Account, Job, Outgoing, text_index, waiting_index
 from marketplaces.types import OfferStatus
 
 
@@ -33,7 +33,8 @@ class Offer(Outgoing):
     task = "inventory.tasks.push_offer"
     batch_task = "inventory.tasks.push_offers"
     is_pumped = True
-    goes_by = ("urgency", "next_try_at")
+    goes_by = ("urgency", "waits_since", "next_try_at")
+    place = "waits_since"
     # Whoever buys what is not there any more is disappointed; who looks for a refused row has its batches already.
     urgent = Q(urgency__lte=Change.FEWER)
     hurries = ~Q(lot="")
@@ -43,11 +44,9 @@ class Offer(Outgoing):
         Product, models.PROTECT, null=True, blank=True, related_name="offers",
         help_text="Which of our products it sells. An offer that was found at the marketplace has none until you say.",
     )  # fmt: skip
-    external_id = models.CharField(
-        "offer id", max_length=100, blank=True, db_index=True, help_text="The marketplace's id."
-    )
+    external_id = models.CharField("offer id", max_length=100, blank=True, help_text="The marketplace's id.")
     external_product_id = models.CharField(
-        "product id", max_length=100, db_index=True, help_text="The marketplace's id of the product in its catalogue."
+        "product id", max_length=100, help_text="The marketplace's id of the product in its catalogue."
     )
     title = models.CharField(max_length=300, blank=True)
     description = models.TextField(blank=True)
@@ -94,6 +93,8 @@ class Offer(Outgoing):
         max_length=300, blank=True, editable=False, help_text="Why the marketplace itself took it off sale."
     )
 
+    # What asks for budget and gets none is tried again later, and yet goes before what began to wait after it.
+    waits_since = models.DateTimeField(null=True, editable=False)
     urgency = models.PositiveSmallIntegerField("change", choices=Change.choices, default=Change.TEXT, editable=False)
     # Rows of a batch that was refused go on in halves, each under a name of its own, until the refused one is alone.
     lot = models.CharField(max_length=12, blank=True, editable=False)
@@ -122,11 +123,13 @@ class Offer(Outgoing):
         indexes = [
             waiting_index("offer_waiting"),
             models.Index(
-                fields=["account", "urgency", "next_try_at"],
+                fields=["account", "urgency", "waits_since", "next_try_at"],
                 name="offer_to_push",
                 condition=Q(state__in=["due", "unknown"]),
             ),
             models.Index(fields=["state", "account"]),
+            text_index("external_id", "offer_by_id"),
+            text_index("external_product_id", "offer_by_product_id"),
         ]
         permissions = [
             ("import_offer", "Can import offers from a file"),

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from backoffice.crypto import EncryptedField
 from inventory.models.stock import CURRENCY_HELP, Batch, Code, Product
-from marketplaces.models import Account, Outgoing, waiting_index
+from marketplaces.models import Account, Outgoing, text_index, waiting_index
 
 
 class Purchase(Outgoing):
@@ -82,8 +82,7 @@ class Purchase(Outgoing):
             models.Index(
                 fields=["account", "next_try_at"], name="purchase_to_go_on", condition=Q(state__in=["due", "unknown"])
             ),
-            # Also finds ids by their beginning, which PostgreSQL's plain index can't in most languages.
-            models.Index(fields=["external_id"], name="purchase_by_id", opclasses=["varchar_pattern_ops"]),
+            text_index("external_id", "purchase_by_id"),
             models.Index(
                 fields=["account", "external_product_id", "product"],
                 name="purchase_unfinished",

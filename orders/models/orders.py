@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from backoffice.crypto import EncryptedField
 from inventory.models import Code, Hold, Offer, Product
-from marketplaces.models import Account, Outgoing, waiting_index
+from marketplaces.models import Account, Outgoing, text_index, waiting_index
 from marketplaces.types import DeliveryIssue, DeliveryKind, OrderState
 from orders.models.booked import Booked
 
@@ -17,8 +17,8 @@ from orders.models.booked import Booked
 class Order(models.Model):
     """A buyer's order on one marketplace, as last read from there."""
 
-    account = models.ForeignKey(Account, models.PROTECT, related_name="orders")
-    external_id = models.CharField("order id", max_length=100, db_index=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="orders", db_index=False)
+    external_id = models.CharField("order id", max_length=100)
     state = models.CharField(
         max_length=20, choices=[(state.value, state.value.replace("_", " ")) for state in OrderState],
         default=OrderState.UNKNOWN,
@@ -43,7 +43,7 @@ class Order(models.Model):
     raw = models.JSONField(default=dict, blank=True)
 
     number = models.CharField(
-        max_length=100, blank=True, db_index=True, help_text="By which people know it, where that is not the order id."
+        max_length=100, blank=True, help_text="By which people know it, where that is not the order id."
     )
     channel = models.CharField(max_length=60, blank=True, help_text="The shop behind the marketplace.")
     needs_shipping = models.BooleanField(
@@ -77,6 +77,8 @@ class Order(models.Model):
             models.Index(fields=["-ordered_at"], name="order_disputed", condition=Q(is_disputed=True)),
             models.Index(fields=["erase_at"], name="order_to_erase", condition=Q(contact__isnull=False)),
             models.Index(fields=["email_index"], name="order_by_email", condition=Q(email_index__isnull=False)),
+            text_index("external_id", "order_by_id"),
+            text_index("number", "order_by_number"),
         ]
         permissions = [
             ("deliver_order", "Can deliver orders"),
@@ -97,7 +99,7 @@ class OrderLine(Booked):
 
     booked_as = "top-ups of line"
 
-    order = models.ForeignKey(Order, models.CASCADE, related_name="lines")
+    order = models.ForeignKey(Order, models.CASCADE, related_name="lines", db_index=False)
     external_id = models.CharField(max_length=100)
     offer = models.ForeignKey(Offer, models.PROTECT, null=True, blank=True, related_name="lines")
     product = models.ForeignKey(Product, models.PROTECT, null=True, blank=True, related_name="lines")
@@ -206,8 +208,8 @@ class Delivery(Outgoing):
     task = "orders.tasks.deliver"
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="deliveries")
-    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="deliveries")
-    external_id = models.CharField("delivery id", max_length=100, db_index=True)
+    line = models.ForeignKey(OrderLine, models.PROTECT, related_name="deliveries", db_index=False)
+    external_id = models.CharField("delivery id", max_length=100)
     kind = models.CharField(
         max_length=10, choices=[(kind.value, kind.value.replace("_", " ")) for kind in DeliveryKind],
         default=DeliveryKind.CODES,
@@ -254,6 +256,7 @@ class Delivery(Outgoing):
                 fields=["report_sent_at"], name="delivery_reported", condition=Q(report_sent_at__isnull=False)
             ),
             models.Index(fields=["erase_at"], name="delivery_to_erase", condition=Q(erase_at__isnull=False)),
+            text_index("external_id", "delivery_by_id"),
         ]
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ class OrderReading(Outgoing):
     batch_task = "orders.tasks.read_orders"
     is_pumped = True
 
-    account = models.ForeignKey(Account, models.CASCADE, related_name="readings")
+    account = models.ForeignKey(Account, models.CASCADE, related_name="readings", db_index=False)
     external_id = models.CharField("order id", max_length=100)
     news = models.CharField(max_length=120, blank=True, help_text="The status and total that a list showed last.")
     wished_at = models.DateTimeField(default=timezone.now, help_text="When it was last wished for.")

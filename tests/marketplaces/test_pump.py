@@ -9,6 +9,7 @@ from django_q.models import OrmQ
 from inventory import publishing
 from inventory.models import Offer
 from marketplaces import jobs, outgoing, pump
+from marketplaces.exceptions import BudgetSpent
 from marketplaces.models import Account, ApiCall, Pump
 from tests import make
 from tests.drain import drain
@@ -148,3 +149,20 @@ def test_a_planned_wake_up_that_comes_early_by_another_clock_still_plans_the_nex
 
     assert pump.turn(KIND, str(g2g.account.pk), is_planned=True) == 1
     assert OrmQ.objects.get().lock > timezone.now() + timedelta(minutes=4)
+
+
+def test_what_got_no_budget_goes_before_what_began_to_wait_after_it(g2g, monkeypatch):
+    first, second = (make.offer(None, g2g.account, external_id=name, state=State.DONE) for name in ("first", "second"))
+    outgoing.mark_due(Offer.objects.filter(pk=first.pk))
+    error = BudgetSpent("spent", kind=outgoing.BUDGET, retry_after=2)
+    outgoing.failed(outgoing.claim(Offer, first.pk), error)
+    outgoing.mark_due(Offer.objects.filter(pk=second.pk))
+    later = timezone.now() + timedelta(seconds=3)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+
+    outgoing.mark_due(Offer.objects.filter(pk=first.pk))  # sold once more: it waits since the first time
+    assert list(outgoing.waiting_of(Offer, g2g.account)) == [first, second]
+
+    outgoing.succeeded(outgoing.claim(Offer, first.pk))
+    outgoing.mark_due(Offer.objects.filter(pk=first.pk))
+    assert list(outgoing.waiting_of(Offer, g2g.account)) == [second, first]
