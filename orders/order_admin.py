@@ -115,7 +115,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
     change_form_outer_before_template = "admin/orders/order/top.html"
     change_form_after_template = "admin/orders/order/evidence.html"
     actions = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_ACTIONS)
-    buttons = ("accept", "deliver_now", "settle", *shipment_admin.ORDER_BUTTONS)
+    buttons = ("accept", "deliver_now", "settle")
     page_only = ("accept", "deliver_now", "settle", "ship")
     run_kinds = (AcceptOrders, DeliverOrders, ShipOrders, SettleDisputes)
 
@@ -175,7 +175,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
         for delivery in deliveries:
             delivery.line.order = row  # else each would read it once more
         # The buttons, which are asked for next, depend on them.
-        vars(row).update(page_deliveries=deliveries, page_parcels=parcels)
+        vars(row)["page_deliveries"] = deliveries
         parts = [*(each.external_id for each in deliveries), *(each.external_id for each in kept)]
         about = [row.external_id, *filter(None, parts)]
         return {
@@ -184,15 +184,14 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
             "deliveries": _deliveries_table(deliveries),
             "events": _events_table(row),
             "calls": _calls_table(row, about),
-            **shipment_admin.page_context(request, row, parcels),
+            **shipment_admin.page_context(request, row, parcels, self.get_actions(request)),
         }
 
     def get_buttons(self, request: HttpRequest, row: Order) -> Sequence[str]:
         deliveries: Sequence[Delivery] = vars(row).get("page_deliveries", ())
         is_open = any(fulfilment.can_go_on(delivery) for delivery in deliveries)
         wanted = {"accept": acceptance.is_open_to(row), "deliver_now": is_open, "settle": row.is_disputed}
-        names = [name for name, is_of_use in wanted.items() if is_of_use]
-        return [*names, *shipment_admin.buttons_of(row, vars(row).get("page_parcels", ()))]
+        return [name for name, is_of_use in wanted.items() if is_of_use]
 
     def has_accept_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.accept_order"))

@@ -1,6 +1,6 @@
 """Parcels: their list and page, and what an order's page has to pack, announce and print them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,8 +22,8 @@ from orders.ship_form import ShipForm
 from orders.shipment_runs import DeleteParcels, MarkShipped, TryParcelsAgain
 
 STATUSES = {"new": "info", "picked": "info", "packed": "info", "shipped": "success", "unknown": "warning"}
-ORDER_ACTIONS = ("ship", "print_slips", "print_labels")
-ORDER_BUTTONS = ORDER_ACTIONS[1:]  # the form to ship stands on the page itself
+PRINTS = ("print_slips", "print_labels")
+ORDER_ACTIONS = ("ship", *PRINTS)
 PRINTED_AT_ONCE = 200
 
 
@@ -74,19 +74,16 @@ class ShipsOrders(Prints):
         return None
 
 
-def buttons_of(order: Order, parcels: Sequence[Shipment]) -> Sequence[str]:
-    """The buttons for printing, where there is something that goes by parcel."""
-    return ORDER_BUTTONS if order.needs_shipping or parcels else ()
-
-
 def parcels_of(order: Order) -> Sequence[Shipment]:
     """All parcels of the order, deleted ones too, each with its items."""
     rows = Shipment.objects.filter(order=order).defer("contact", "raw")
     return list(rows.prefetch_related("items").order_by("pk"))
 
 
-def page_context(request: HttpRequest, order: Order, parcels: Sequence[Shipment]) -> dict[str, Any]:
-    """What an order's page shows of its parcels: those there are, and the form for the next one."""
+def page_context(
+    request: HttpRequest, order: Order, parcels: Sequence[Shipment], actions: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What an order's page shows of its parcels: those there are, what prints, and the form for the next one."""
     if not parcels and not order.needs_shipping:
         return {}
     headers = ["parcel", "status", "work", "units", "carrier", "tracking number", "problem"]
@@ -100,7 +97,8 @@ def page_context(request: HttpRequest, order: Order, parcels: Sequence[Shipment]
     why = (
         problem or ("" if is_open else "Everything is in parcels.") or ("" if may_ship else "You may not ship orders.")
     )
-    return {"shows_parcels": True, "parcels": table, "ship_form": form, "why_no_form": why}
+    prints = [(name, actions[name][2]) for name in PRINTS if name in actions]
+    return {"shows_parcels": True, "parcels": table, "prints": prints, "ship_form": form, "why_no_form": why}
 
 
 def _row(shipment: Shipment) -> list[Any]:

@@ -241,6 +241,10 @@ def test_the_page_offers_the_buttons_that_are_of_use(order, parcel):
     names = [name for name, _ in client.get(page(parcel)).context["page_buttons"]]
     assert names == ["print_slips", "print_labels", "mark_shipped", "delete_parcel"]
 
+    ordered = client.get(page(order)).context
+    assert [name for name, _ in ordered["page_buttons"]] == []
+    assert [name for name, _ in ordered["prints"]] == ["print_slips", "print_labels"]
+
     Shipment.objects.update(status="shipped", deleted_at=datetime.now(UTC))
     names = [name for name, _ in client.get(page(parcel)).context["page_buttons"]]
     assert names == ["print_slips", "print_labels"]
