@@ -53,6 +53,15 @@ def sold():
     return sales.sold_since(ago(days=14))
 
 
+def test_play_sales_count_as_long_as_there_is_no_other_account():
+    game, play = make.product("GAME"), make.account("Play", is_sandbox=True)
+    hand_over(delivery_of(game, play, 1), make.add_codes(game, 2), ago(days=1))
+    assert sold() == {game.pk: 2}
+
+    make.account("Real")
+    assert sold() == {}
+
+
 def test_codes_that_left_are_counted_and_nothing_else(account):
     game, other = make.product("GAME"), make.product("OTHER")
     codes, play = make.add_codes(game, 12), make.account("Play", is_sandbox=True)
