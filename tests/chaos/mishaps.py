@@ -42,6 +42,7 @@ def plan(orders: int, kills: int, seed: int) -> list[Mishap]:
 class Mishaps:
     household: Household
     happened: Counter[str] = field(default_factory=Counter)
+    _advanced: set[str] = field(default_factory=set)
 
     def do(self, mishap: Mishap) -> None:
         """Let it happen; a kill whose victim is just being started waits for it a little."""
@@ -90,11 +91,15 @@ class Mishaps:
         return wires[sorted(wires)[dice % len(wires)]]
 
     def _clock(self, dice: int) -> bool:
-        """A marketplace's clock is wrong by some seconds, or minutes pass there at once."""
+        """A marketplace's clock is wrong by some seconds, or minutes pass there at once; twice would pass its deadlines."""
         slugs = sorted(self.household.to_marketplaces)
-        step = {"skew_seconds": SKEWS[dice % len(SKEWS)]} if dice % 2 else {"advance_seconds": ADVANCE}
+        slug = slugs[dice // 3 % len(slugs)]
+        is_skew = dice % 2 or slug in self._advanced
+        step = {"skew_seconds": SKEWS[dice % len(SKEWS)]} if is_skew else {"advance_seconds": ADVANCE}
+        if not is_skew:
+            self._advanced.add(slug)
         with suppress(OSError):
-            ask(f"{self.household.place.sandbox}/{slugs[dice // 3 % len(slugs)]}/_sim/clock", step)
+            ask(f"{self.household.place.sandbox}/{slug}/_sim/clock", step)
         return True
 
     def end(self) -> None:
