@@ -60,6 +60,8 @@ class Member(Process):  # type: ignore[misc]  # honcho has no type hints
         # In a session of its own, what ends the supervisor's whole group or terminal leaves the watcher alive.
         os.setsid()
         self._send_message({"returncode": self._live()}, type="stop")
+        if self._is_orphan():
+            events.cancel_join_thread()  # nobody reads any more, and what is not read would be waited for without end
 
     def _live(self) -> int:
         """Run the process once, and end what it leaves behind; returns its exit status."""
@@ -84,8 +86,11 @@ class Member(Process):  # type: ignore[misc]  # honcho has no type hints
         return dict(self.env)
 
     def _is_over(self) -> bool:
+        return self._stop.is_set() or self._is_orphan()
+
+    def _is_orphan(self) -> bool:
         supervisor = multiprocessing.parent_process()
-        return self._stop.is_set() or not (supervisor and supervisor.is_alive())
+        return not (supervisor and supervisor.is_alive())
 
     def _has_to_go(self) -> bool:
         """Whether the process is to be killed, though nobody asked it to stop."""

@@ -32,6 +32,9 @@ print('grandchild', child.pid, flush=True)
 sys.exit(4)
 """
 
+# Says more, when it is asked to stop, than a pipe holds.
+CHATTERER = WORKER.replace("print('finished', flush=True)", "print(('x' * 99 + '\\n') * 20_000, flush=True)")
+
 pytestmark = pytest.mark.processes
 
 
@@ -79,6 +82,10 @@ def house() -> Iterator[list[Household]]:
 def start(house: list[Household], **programs: str) -> Household:
     house.append(Household(**programs))
     return house[-1]
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def wait_until_gone(pid: int, seconds: float = 10) -> bool:
@@ -131,6 +138,17 @@ def test_nothing_outlives_a_killed_supervisor(house: list[Household], is_whole_g
 
 
 # --- before the start -----------------------------------------------------------------------------------------
+
+
+def test_no_watcher_waits_for_a_killed_supervisor_to_read_what_its_process_still_says(house: list[Household]) -> None:
+    household = start(house, a=CHATTERER)
+    household.read_until("awake")
+    group = household.pid_of("a")
+    watcher = parent_of(group)
+    os.kill(household.process.pid, signal.SIGKILL)
+
+    assert wait_until_gone(group)
+    assert wait_until_gone(watcher)
 
 
 def test_a_taken_port_is_named_in_one_line_with_the_way_out() -> None:
