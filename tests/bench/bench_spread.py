@@ -25,7 +25,7 @@ from tests.street import READ, Street, open_street
 
 PRODUCTS, STOCK = 200, 40
 A_SECOND = 20
-SECONDS, QUICK_SECONDS = 30, 1
+SECONDS, QUICK_SECONDS = 20, 1
 MOST_SECONDS = 1200.0
 MEDIAN = 1.0  # seconds beyond what the budget itself asks for
 OURS, ALONE = "from the sale to the last channel's number", "the budgets alone"

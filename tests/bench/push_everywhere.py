@@ -20,8 +20,8 @@ from tests.desk import Desk
 from tests.street import READ, Street, open_street
 
 STOCK, LESS = 50, 7
-# Where an offer is a request, a tenth of them says as much: each costs what every other does.
-OFFERS, ONE_BY_ONE = 10_000, 1_000
+# Where an offer is a request, a part of them says as much: each costs what every other does.
+OFFERS, ONE_BY_ONE = 10_000, 300
 MOST_STEPS = 100_000
 OURS, ALONE = "from the change to the last offer that shows it", "the budget alone"
 DEARER = 1.05
