@@ -160,7 +160,7 @@ def succeeded(row: Outgoing, outcome: Outcome = None) -> None:
     """Record that the work is done, or when it goes on. A row that was asked for again meanwhile stays due."""
     _record([row], _verdict(outcome))
     if row.account.works():
-        resume(row.account)
+        came_back(row.account)
 
 
 def failed(row: Outgoing, error: Exception) -> None:
@@ -174,7 +174,7 @@ def _record_all(rows: Sequence[Outgoing], result: Result) -> None:
     if not isinstance(result, Exception):
         _record(rows, _verdict(result))
         if rows[0].account.works():
-            resume(rows[0].account)
+            came_back(rows[0].account)
         return
     _tell_account(rows[0], result)
     alike: dict[tuple[int, bool], list[Outgoing]] = {}
@@ -388,17 +388,32 @@ def waiting_of(model: type[Row], account: Account) -> QuerySet[Row]:
 
 
 def resume(account: Account) -> int:
-    """Go on with an account's rows after it was mended or came back; returns how many. Safe to repeat.
+    """Go on with an account's rows after it was mended; returns how many. Safe to repeat.
 
     What waits is due now, and what its marketplace had refused to the account is tried once more.
     """
+    refused = Q(state=State.NEEDS_ATTENTION, failure__in=REFUSED)
+    return _go_on(account, _put_off() & ~Q(failure=BUDGET) | refused)
+
+
+def came_back(account: Account) -> int:
+    """Go on after an outage with what it had put off; returns how many. Safe to repeat.
+
+    What waits for a time of its own goes on waiting: one lost answer among many must not have everything asked anew.
+    """
+    return _go_on(account, _put_off() & Q(failure=UNAVAILABLE))
+
+
+def _put_off() -> Q:
+    return Q(state__in=[State.DUE, State.UNKNOWN], next_try_at__gt=timezone.now())
+
+
+def _go_on(account: Account, which: Q) -> int:
     count = 0
     with transaction.atomic():
         for model in (model for model in apps.get_models() if issubclass(model, Outgoing)):
             mine = model._default_manager.filter(Q(("account", account)))
-            waits = Q(state__in=[State.DUE, State.UNKNOWN], next_try_at__gt=timezone.now()) & ~Q(failure=BUDGET)
-            refused = Q(state=State.NEEDS_ATTENTION, failure__in=REFUSED)
-            pks = list(mine.filter(waits | refused).values_list("pk", flat=True))
+            pks = list(mine.filter(which).values_list("pk", flat=True))
             rows = model._default_manager.filter(pk__in=pks)
             count += rows.update(
                 state=Case(When(outcome_unknown=True, then=Value(State.UNKNOWN.value)), default=Value(State.DUE.value)),

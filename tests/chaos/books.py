@@ -15,8 +15,6 @@ NEVER_DONE = frozenset({"inventory.competitorwatch"})
 # What waits for longer than this waits for something that is to come, not for us.
 SOON = timedelta(minutes=5)
 UNKNOWN_THERE = "unknown"
-# It was said as often as the contract allows, no answer came, and it is not seen there: the one thing to ask a person.
-UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,7 @@ def ours_of(slug: str) -> dict[str, Ours]:
         found[number].is_open |= status in Delivery.OPEN
         found[number].is_short |= status == Delivery.Status.SHORT
     for model, order in ((Delivery, "line__order__external_id"), (Shipment, "order__external_id")):
-        rows = model.objects.filter(account__marketplace=slug, state=model.State.NEEDS_ATTENTION, failure=UNANSWERED)
-        for number in rows.values_list(order, flat=True):
+        for number in _in_vain(model).filter(account__marketplace=slug).values_list(order, flat=True):
             found[number].is_asked = True
     shipped = OrderLine.objects.filter(order__account__marketplace=slug, order__needs_shipping=True)
     for number, units in shipped.values_list("order__external_id", "shipped"):
@@ -242,12 +239,17 @@ def need_a_person(*, rightly: bool) -> list[str]:
 
     from marketplaces.models import Outgoing
 
-    return [
-        f"{model._meta.label} {pk}: {failure}: {text[:200]}"
-        for model in apps.get_models()
-        if issubclass(model, Outgoing)
-        for pk, failure, text in model._default_manager.filter(state=Outgoing.State.NEEDS_ATTENTION).values_list(
-            "pk", "failure", "last_error"
-        )
-        if (failure == UNANSWERED) == rightly
-    ]
+    found = []
+    for model in (model for model in apps.get_models() if issubclass(model, Outgoing)):
+        stuck, in_vain = model._default_manager.filter(state=Outgoing.State.NEEDS_ATTENTION), _in_vain(model)
+        rows = in_vain if rightly else stuck.exclude(pk__in=in_vain.values("pk"))
+        for pk, failure, text in rows.values_list("pk", "failure", "last_error"):
+            found.append(f"{model._meta.label} {pk}: {failure}: {text[:200]}")
+    return found
+
+
+def _in_vain(model: Any) -> Any:
+    """Rows that were said again and never answered, which leaves nothing but to ask a person, whatever came of them there."""
+    stuck = model._default_manager.filter(state=model.State.NEEDS_ATTENTION)
+    can_repeat = any(field.name == "repeated_at" for field in model._meta.fields)
+    return stuck.filter(repeated_at__isnull=False) if can_repeat else stuck.none()

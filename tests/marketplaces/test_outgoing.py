@@ -18,6 +18,7 @@ from marketplaces.exceptions import (
     TemporaryError,
     UnknownOutcome,
 )
+from marketplaces.models import Account
 from marketplaces.outgoing import Again
 from tests import make
 
@@ -315,6 +316,19 @@ def test_a_marketplace_that_comes_back_has_what_waited_for_it_at_once(row):
     assert row.next_try_at <= timezone.now()
     assert row.account.failing_since is None
     assert OrmQ.objects.filter(lock__lte=timezone.now()).exists()
+
+
+def test_what_waits_for_a_time_of_its_own_is_not_asked_anew_when_another_row_gets_its_answer(row):
+    at = timezone.now() + timedelta(hours=1)
+    outgoing.run(Offer, row.pk, lambda claimed: Again(at, "Looking whether it arrived.", is_unknown=True))
+    other = make.offer(None, row.account, external_id="other", state=State.DUE)
+    outgoing.run(Offer, other.pk, fail_with(TemporaryError("busy", kind="unavailable")))
+    later(other, 30)
+    assert outgoing.run(Offer, other.pk, lambda claimed: None)
+
+    row.refresh_from_db()
+    assert (row.state, row.next_try_at) == (State.UNKNOWN, at)
+    assert Account.objects.get(pk=row.account_id).failing_since is None
 
 
 def test_what_was_refused_to_the_account_is_tried_again_when_the_account_is_mended(row):
