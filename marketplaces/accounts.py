@@ -222,7 +222,7 @@ def check(account: Account, *, is_patient: bool = False) -> Finding:
     problem = _problem(health)
     problem += _page_words(service) if problem else ""
     if not problem:
-        account.works()
+        outgoing.worked(account)
     elif health.reachable and not (health.authenticated and health.usable):
         account.has_trouble(problem)
     return Finding(account, health, problem)

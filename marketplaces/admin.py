@@ -294,6 +294,7 @@ class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
     search_fields = ("subject__startswith",)
     search_help_text = "Beginning of an order's or offer's id"
     ordering = ("-received_at",)
+    sortable_by = ()  # there are millions, and no other order of them has an index
     fields = (
         "account", "kind", "subject", "source", "received_at", "happened_at", "repeats", "event_id", "state", "attempts",
         "next_try_at", "failure", "last_error", "remark", "answer_status", "method", "path", "headers", "masked_body",
@@ -348,6 +349,7 @@ class ApiCallAdmin(EvidenceAdmin):
     search_fields = ("about__startswith",)
     search_help_text = "Beginning of an order's or offer's id"
     ordering = ("-started_at",)
+    sortable_by = ()  # as of events
     fields = (
         "account", "operation", "about", "method", "url", "status", "error", "milliseconds", "started_at",
         "request_shown", "response_shown",

@@ -136,13 +136,10 @@ def record_together(rows: Sequence[Outgoing], outcome: Mapping[str, Any]) -> Non
     )
     asked = When(asked_again=True, then=Value(_if_asked_again(outcome["state"])))
     now = When(asked_again=True, then=Value(timezone.now()))
-    mine.update(
-        **{
-            **outcome,
-            "state": Case(asked, default=Value(outcome["state"])),
-            "next_try_at": Case(now, default=Value(outcome["next_try_at"])),
-        }
-    )
+    times = {
+        name: Case(now, default=Value(outcome[name])) for name in ("next_try_at", rows[0].place) if name in outcome
+    }
+    mine.update(**{**outcome, **times, "state": Case(asked, default=Value(outcome["state"]))})
 
 
 def _if_asked_again(state: str) -> str:

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 Row = TypeVar("Row", bound=Outgoing)
 State = Outgoing.State
+OPEN = (State.DUE, State.IN_FLIGHT, State.UNKNOWN)
 
 PUMP = "marketplaces.tasks.pump"
 PLANNED = 1  # marks the wake-up that was planned among others for the same rows
@@ -159,8 +160,7 @@ def claim(model: type[Row], pk: object) -> Row | None:
 def succeeded(row: Outgoing, outcome: Outcome = None) -> None:
     """Record that the work is done, or when it goes on. A row that was asked for again meanwhile stays due."""
     _record([row], _verdict(outcome))
-    if row.account.works():
-        came_back(row.account)
+    worked(row.account)
 
 
 def failed(row: Outgoing, error: Exception) -> None:
@@ -173,8 +173,7 @@ def _record_all(rows: Sequence[Outgoing], result: Result) -> None:
     """Record the same outcome of rows that were claimed together, in a statement or two instead of some for each."""
     if not isinstance(result, Exception):
         _record(rows, _verdict(result))
-        if rows[0].account.works():
-            came_back(rows[0].account)
+        worked(rows[0].account)
         return
     _tell_account(rows[0], result)
     alike: dict[tuple[int, bool], list[Outgoing]] = {}
@@ -263,6 +262,9 @@ def pause(attempts: int, error: Exception) -> timedelta:
 
 def _record(rows: Sequence[Outgoing], verdict: _Verdict) -> None:
     outcome: dict[str, Any] = {**vars(verdict), "in_flight_since": None, "asked_again": False}
+    if rows[0].place and verdict.failure != BUDGET:
+        # Who was served, or failed, begins to wait anew: what fails again and again must not go before all others.
+        outcome[rows[0].place] = verdict.next_try_at
     if len(rows) == 1:
         _record_one(rows[0], outcome)
         return
@@ -323,7 +325,7 @@ def mark_due(rows: QuerySet[Row]) -> int:
     """
     now = Value(timezone.now())
     place = rows.model.place
-    waits = Case(When(state=State.DUE, then=Coalesce(place, now)), default=now) if place else None
+    waits = Case(When(state__in=OPEN, then=Coalesce(place, now)), default=now) if place else None
     return rows.update(
         **({place: waits} if waits else {}),
         state=Case(
@@ -348,6 +350,7 @@ def try_again(row: Row, *, wakes: bool = True) -> bool:
     with transaction.atomic():
         rows = type(row)._default_manager.filter(pk=row.pk).exclude(state=State.IN_FLIGHT)
         fresh = rows.update(
+            **_in_line(type(row)),
             state=Case(When(outcome_unknown=True, then=Value(State.UNKNOWN.value)), default=Value(State.DUE.value)),
             next_try_at=timezone.now(),
             attempts=0,
@@ -355,6 +358,11 @@ def try_again(row: Row, *, wakes: bool = True) -> bool:
         if fresh and wakes:
             wake_all(rows)
     return bool(fresh)
+
+
+def _in_line(model: type[Outgoing]) -> dict[str, Any]:
+    """Give a row that has no place in the line one at its end."""
+    return {model.place: Coalesce(model.place, Value(timezone.now()))} if model.place else {}
 
 
 def sweep(model: type[Row]) -> int:
@@ -387,21 +395,32 @@ def waiting_of(model: type[Row], account: Account) -> QuerySet[Row]:
     return waiting(model).filter(Q(("account", account))).order_by(*model.goes_by)
 
 
+def worked(account: Account) -> int:
+    """Note a success of an account, and go on with what it ended: a trouble, or an outage; returns with how many rows."""
+    had_trouble, is_back = bool(account.trouble), account.works()
+    if had_trouble:
+        return resume(account)
+    return came_back(account) if is_back else 0
+
+
 def resume(account: Account) -> int:
     """Go on with an account's rows after it was mended; returns how many. Safe to repeat.
 
     What waits is due now, and what its marketplace had refused to the account is tried once more.
     """
-    refused = Q(state=State.NEEDS_ATTENTION, failure__in=REFUSED)
-    return _go_on(account, _put_off() & ~Q(failure=BUDGET) | refused)
+    return _go_on(account, _put_off() & ~Q(failure=BUDGET) | _refused())
 
 
 def came_back(account: Account) -> int:
-    """Go on after an outage with what it had put off; returns how many. Safe to repeat.
+    """Go on after an outage with what it had put off or refused; returns how many. Safe to repeat.
 
     What waits for a time of its own goes on waiting: one lost answer among many must not have everything asked anew.
     """
-    return _go_on(account, _put_off() & Q(failure=UNAVAILABLE))
+    return _go_on(account, _put_off() & Q(failure__in=[UNAVAILABLE, *REFUSED]) | _refused())
+
+
+def _refused() -> Q:
+    return Q(state=State.NEEDS_ATTENTION, failure__in=REFUSED)
 
 
 def _put_off() -> Q:
@@ -416,6 +435,7 @@ def _go_on(account: Account, which: Q) -> int:
             pks = list(mine.filter(which).values_list("pk", flat=True))
             rows = model._default_manager.filter(pk__in=pks)
             count += rows.update(
+                **_in_line(model),
                 state=Case(When(outcome_unknown=True, then=Value(State.UNKNOWN.value)), default=Value(State.DUE.value)),
                 next_try_at=timezone.now(),
                 attempts=0,

@@ -3,6 +3,12 @@
 from django.db import migrations, models
 
 
+def as_often_as_may_be(apps, schema_editor):
+    """What was announced again before there was a count waits for a person, whose “Try again” must not announce it anew."""
+    shipments = apps.get_model("orders", "Shipment").objects.filter(repeated_at__isnull=False, external_id="")
+    shipments.update(repeats=3)
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -15,6 +21,7 @@ class Migration(migrations.Migration):
             name='repeats',
             field=models.PositiveSmallIntegerField(default=0, help_text='How often it was announced again.'),
         ),
+        migrations.RunPython(as_often_as_may_be, migrations.RunPython.noop),
         migrations.AlterField(
             model_name='shipment',
             name='repeated_at',

@@ -148,6 +148,6 @@ BENCHMARK = Benchmark(
     what=f"{CLIENTS} clients take single codes, of {PRODUCTS} products and of one hot product",
     limit="the same statement and its commit in a bare psycopg loop; and without what tells the offers of it",
     peer="the way of the ORM: select_for_update(), then save(); with skip_locked and without; and django-oscar's allocate",
-    must_reach="0.6 of the bare loop, 3 × the ORM's way, no code twice",
+    must_reach="0.6 of the same statement in a bare loop, 3 × the ORM's way, no code twice",
     run=run,
 )

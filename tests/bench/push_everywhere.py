@@ -1,4 +1,4 @@
-"""The same change on every marketplace at once, on a simulated clock: how many requests, and how long by their budgets."""
+"""The same change on one marketplace after the other, on a simulated clock: how many requests, and how long by its budget."""
 
 import math
 import time
@@ -66,7 +66,7 @@ def _line(account: Account, count: int, took: float) -> Line:
     facts = [
         Fact("requests that changed offers, against the fewest possible", changes / fewest, Goal(below=1.0001)),
         Fact("other requests", made.count() - changes),
-        Fact("seconds, against the budget's own", took / alone if alone else 1.0, Goal(below=DEARER + 0.0001)),
+        Fact("seconds, against the budget's own", took / max(alone, 1.0), Goal(below=DEARER + 0.0001)),
         Fact("refused as too many", made.filter(status=429).count(), Goal(below=1)),
     ]
     ways = [

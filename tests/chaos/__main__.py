@@ -29,6 +29,8 @@ SETTINGS, HURRIED = "tests.chaos.settings", "tests.chaos.hurried"
 BUYERS = 8
 LOOK_SECONDS = 3.0
 NOT_YET = 0.05
+# Two answers in a row get lost for some hundredths of a per cent by the dice; more would be a fault of ours.
+RARELY = 0.01
 COLUMNS = (
     "orders",
     "units owed",
@@ -61,7 +63,8 @@ class Ended:
 
     @property
     def is_well(self) -> bool:
-        return self.is_safe and not (self._count("open") or self.unfinished or self.people)
+        is_rare = self._count("to ask") <= self._count("units owed") * RARELY
+        return self.is_safe and is_rare and not (self._count("open") or self.unfinished or self.people)
 
     def _count(self, *words: str) -> int:
         return sum(tally.counts[word] for tally in self.tallies.values() for word in words)

@@ -37,7 +37,7 @@ class Ours:
     units: int = 0
     is_open: bool = False
     is_short: bool = False
-    is_asked: bool = False
+    asked: int = 0  # units of which only a person can find out whether they arrived
 
 
 @dataclass
@@ -110,8 +110,10 @@ JOURNALS: Mapping[str, Callable[[Json], Iterable[Sale]]] = {
 
 def ours_of(slug: str) -> dict[str, Ours]:
     """Our orders of a marketplace, by its id."""
+    from django.db.models import F
+
     from inventory import codes
-    from orders.models import Delivery, DeliveryItem, Order, OrderLine, Shipment
+    from orders.models import Delivery, DeliveryItem, Order, OrderLine, Shipment, ShipmentItem
 
     found: dict[str, Ours] = defaultdict(Ours)
     for number in Order.objects.filter(account__marketplace=slug).values_list("external_id", flat=True):
@@ -126,9 +128,12 @@ def ours_of(slug: str) -> dict[str, Ours]:
     for number, status in deliveries.values_list("line__order__external_id", "status"):
         found[number].is_open |= status in Delivery.OPEN
         found[number].is_short |= status == Delivery.Status.SHORT
-    for model, order in ((Delivery, "line__order__external_id"), (Shipment, "order__external_id")):
-        for number in _in_vain(model).filter(account__marketplace=slug).values_list(order, flat=True):
-            found[number].is_asked = True
+    in_vain = _in_vain(Delivery).filter(account__marketplace=slug)
+    for number, units in in_vain.values_list("line__order__external_id", F("requested") - F("confirmed")):
+        found[number].asked += units
+    parcels = ShipmentItem.objects.filter(shipment__in=_in_vain(Shipment), shipment__account__marketplace=slug)
+    for number, units in parcels.values_list("shipment__order__external_id", "wanted"):
+        found[number].asked += units or 0
     shipped = OrderLine.objects.filter(order__account__marketplace=slug, order__needs_shipping=True)
     for number, units in shipped.values_list("order__external_id", "shipped"):
         found[number].units += units
@@ -172,7 +177,7 @@ def _count(tally: Tally, slug: str, sale: Sale, ours: Ours | None, holders: dict
     elif ours is None:
         counts["open"] += 1
         tally.problems.append(f"{name} is not known here")
-    elif ours.is_asked and sale.got < sale.owed and not set(sale.codes) - set(ours.codes):
+    elif 0 < sale.owed - sale.got <= ours.asked and not set(sale.codes) - set(ours.codes):
         counts["delivered"] += sale.got
         counts["to ask"] += sale.owed - sale.got
     elif sale.codes or ours.codes:
@@ -249,7 +254,10 @@ def need_a_person(*, rightly: bool) -> list[str]:
 
 
 def _in_vain(model: Any) -> Any:
-    """Rows that were said again and never answered, which leaves nothing but to ask a person, whatever came of them there."""
+    """Rows that were said again and never answered, which leaves nothing but to ask a person; a marketplace may have given
+    one up meanwhile.
+    """
     stuck = model._default_manager.filter(state=model.State.NEEDS_ATTENTION)
-    can_repeat = any(field.name == "repeated_at" for field in model._meta.fields)
-    return stuck.filter(repeated_at__isnull=False) if can_repeat else stuck.none()
+    if model._meta.label_lower == "orders.delivery":
+        return stuck.filter(failure__in=["unanswered", "unfulfilled"], repeated_at__isnull=False)
+    return stuck.filter(failure="unanswered")

@@ -331,6 +331,28 @@ def test_what_waits_for_a_time_of_its_own_is_not_asked_anew_when_another_row_get
     assert Account.objects.get(pk=row.account_id).failing_since is None
 
 
+def test_what_was_refused_in_an_outage_is_tried_again_when_it_ends(row):
+    outgoing.run(Offer, row.pk, fail_with(ConfigurationError("not now", kind="permission")))
+    other = make.offer(None, row.account, external_id="other", state=State.DUE)
+    outgoing.run(Offer, other.pk, fail_with(TemporaryError("busy", kind="unavailable")))
+    later(other, 30)
+    assert outgoing.run(Offer, other.pk, lambda claimed: None)
+
+    row.refresh_from_db()
+    assert (row.state, row.next_try_at <= timezone.now()) == (State.DUE, True)
+
+
+def test_a_success_that_ends_a_trouble_brings_back_what_it_put_off(row):
+    later_on = timezone.now() + timedelta(minutes=5)
+    Offer.objects.filter(pk=row.pk).update(state=State.DUE, next_try_at=later_on)
+    row.account.has_trouble("refused")
+
+    assert outgoing.worked(Account.objects.get(pk=row.account_id)) == 1
+    row.refresh_from_db()
+    assert row.next_try_at <= timezone.now()
+    assert Account.objects.get(pk=row.account_id).trouble == ""
+
+
 def test_what_was_refused_to_the_account_is_tried_again_when_the_account_is_mended(row):
     outgoing.run(Offer, row.pk, fail_with(ConfigurationError("not yours", kind="permission")))
 

@@ -9,8 +9,9 @@ from django_q.models import OrmQ
 from inventory import publishing
 from inventory.models import Offer
 from marketplaces import jobs, outgoing, pump
-from marketplaces.exceptions import BudgetSpent
+from marketplaces.exceptions import BudgetSpent, PermanentError, TemporaryError
 from marketplaces.models import Account, ApiCall, Pump
+from marketplaces.outgoing import Again
 from tests import make
 from tests.drain import drain
 from tests.orders import story
@@ -166,3 +167,36 @@ def test_what_got_no_budget_goes_before_what_began_to_wait_after_it(g2g, monkeyp
     outgoing.succeeded(outgoing.claim(Offer, first.pk))
     outgoing.mark_due(Offer.objects.filter(pk=first.pk))
     assert list(outgoing.waiting_of(Offer, g2g.account)) == [second, first]
+
+
+def test_what_nobody_answered_keeps_its_place_however_often_it_is_sold(g2g):
+    first, second = (make.offer(None, g2g.account, external_id=name, state=State.DONE) for name in ("first", "second"))
+    outgoing.mark_due(Offer.objects.filter(pk=first.pk))
+    at = timezone.now() - timedelta(seconds=1)
+    outgoing.succeeded(outgoing.claim(Offer, first.pk), Again(at, "Looking.", is_unknown=True))
+    outgoing.mark_due(Offer.objects.filter(pk=second.pk))
+    outgoing.mark_due(Offer.objects.filter(pk=first.pk))
+
+    assert list(outgoing.waiting_of(Offer, g2g.account)) == [first, second]
+
+
+def test_what_fails_again_and_again_lets_others_go_first(g2g):
+    bad, fresh = (make.offer(None, g2g.account, external_id=name, state=State.DONE) for name in ("bad", "fresh"))
+    outgoing.mark_due(Offer.objects.filter(pk=bad.pk))
+    outgoing.failed(outgoing.claim(Offer, bad.pk), TemporaryError("busy", kind="unavailable", retry_after=60))
+    outgoing.mark_due(Offer.objects.filter(pk=fresh.pk))
+    outgoing.came_back(g2g.account)
+
+    assert list(outgoing.waiting_of(Offer, g2g.account)) == [fresh, bad]
+
+
+def test_a_person_who_tries_again_puts_it_at_the_end_of_the_line(g2g):
+    stuck, waits = (make.offer(None, g2g.account, external_id=name, state=State.DONE) for name in ("stuck", "waits"))
+    outgoing.mark_due(Offer.objects.filter(pk=stuck.pk))
+    outgoing.failed(outgoing.claim(Offer, stuck.pk), PermanentError("no", kind="invalid"))
+    outgoing.mark_due(Offer.objects.filter(pk=waits.pk))
+    stuck.refresh_from_db()
+    assert (stuck.state, stuck.waits_since) == (State.NEEDS_ATTENTION, None)
+
+    assert outgoing.try_again(stuck)
+    assert list(outgoing.waiting_of(Offer, g2g.account)) == [waits, stuck]

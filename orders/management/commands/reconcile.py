@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from backoffice import progress
 from backoffice.commands import Report, ReportingCommand, Unusable
-from marketplaces import accounts
+from marketplaces import accounts, outgoing
 from marketplaces.exceptions import TemporaryError
 from marketplaces.models import Account
 from orders import reconcile
@@ -48,7 +48,7 @@ def _compare(account: Account, fix: bool) -> dict[str, Any]:
     named = {"name": account.name, "marketplace": account.marketplace}
     try:
         result = reconcile.run(account, fix=fix)
-        account.works()
+        outgoing.worked(account)
     except reconcile.BeingCompared as error:
         return named | reconcile.Result(problem=str(error)).as_json()
     except Exception as error:

@@ -9,7 +9,7 @@ from django.core.management.base import CommandParser
 from backoffice import progress
 from backoffice.commands import Report, ReportingCommand, Unusable
 from inventory import mirror
-from marketplaces import accounts, catalogue, recovery
+from marketplaces import accounts, catalogue, outgoing, recovery
 from marketplaces.exceptions import TemporaryError, Unsupported
 from marketplaces.models import Account
 from orders import polling
@@ -91,7 +91,7 @@ def _read(what: str, account: Account) -> Result:
         if not any(account.service_class.supports(operation) for operation in operations):
             return result | {"note": f"{account.service_class.label} has no list of {what}"}
         found = read(account)
-        account.works()
+        outgoing.worked(account)
     except Unsupported as error:
         return result | {"note": str(error)}
     except polling.BeingRead as error:
