@@ -25,7 +25,7 @@ NOTE_EVERY = 100  # events, so that a worker that is killed loses no more
 # A spent budget has room for one request within a second. A turn reads several pages, and leaves some to others.
 PAUSE = timedelta(seconds=10)
 # A planned turn that is so late has lost its wake-up.
-LATE = timedelta(minutes=5)
+LATE = timedelta(seconds=90)
 # Longer than a task may run.
 LEASE = timedelta(seconds=settings.LOST_AFTER_SECONDS)
 
@@ -70,7 +70,7 @@ def recover(account: Account, *, is_patient: bool = False) -> int:
 
 
 def go_on(account: Account, since: datetime | None = None) -> int:
-    """The same for a worker: where the budget ends, another turn is planned that goes on from there.
+    """The same for a worker: where the budget ends, or a page fails, another turn is planned that goes on from there.
 
     `since` is where the turn before it came to. Without it reading begins an hour before the last look: once a walk, or
     an hour with more events than a budget has pages would be read over and over. Raises MarketplaceError.
@@ -79,9 +79,10 @@ def go_on(account: Account, since: datetime | None = None) -> int:
     try:
         reading.run()
     except TemporaryError as error:
+        # A page that fails does not begin the walk anew: of a long log hardly any would be read to its end.
+        _plan_next(reading, timedelta(seconds=error.retry_after or 0))
         if error.retry_after is None:
             raise
-        _plan_next(reading, timedelta(seconds=error.retry_after))
     return reading.new
 
 

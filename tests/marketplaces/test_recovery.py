@@ -69,6 +69,19 @@ def test_an_hour_with_more_events_than_a_budget_has_pages_does_not_turn_in_a_cir
     assert read() == 1500
 
 
+def test_a_page_that_fails_does_not_begin_the_walk_anew(slow):
+    lost(slow, 1000)
+    recovery.recover_all()
+    assert 0 < read() < 1000
+    slow.fault("G2G-19", "http_error", status=500)
+    slow.advance(180)
+
+    assert read() == 1000
+    assert not OrmQ.objects.exists()
+    # Ten pages and the end, the failure, and a turn's first page once more: it goes on from the last event it has.
+    assert ApiCall.objects.filter(operation="G2G-19").count() <= 18
+
+
 def test_progress_is_kept_where_the_budget_ends(slow):
     lost(slow, 1500)
 
