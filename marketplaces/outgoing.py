@@ -50,8 +50,9 @@ REFUSED = ("permission", "authentication")
 LOST_AFTER = timedelta(seconds=settings.LOST_AFTER_SECONDS)
 # A claim that is older makes no other call that is worth waiting long for.
 YOUNG = timedelta(seconds=5)
-# What is due for longer than this has lost its wake-up.
-GRACE = timedelta(seconds=5)
+# What is due for longer than this, and for longer than wake-ups wait in the queue, has lost its own. Each one more would
+# make a queue that is behind longer; and yet what is lost is found within a minute and a half.
+GRACE, LONGEST_GRACE = timedelta(seconds=5), timedelta(seconds=65)
 SWEEP_LIMIT = 500
 
 
@@ -376,10 +377,11 @@ def sweep(model: type[Row]) -> int:
     )  # fmt: skip
     # Due since long enough to be woken in this sweep, not in the next.
     lost.update(
-        state=State.UNKNOWN, next_try_at=now - GRACE, in_flight_since=None, outcome_unknown=True, failure=LOST,
+        state=State.UNKNOWN, next_try_at=now - LONGEST_GRACE, in_flight_since=None, outcome_unknown=True, failure=LOST,
         last_error="Its worker ended in the middle.",
     )  # fmt: skip
-    due = waiting(model).filter(Q(next_try_at=None) | Q(next_try_at__lte=now - GRACE))
+    grace = min(GRACE + queue.oldest_wait(), LONGEST_GRACE)
+    due = waiting(model).filter(Q(next_try_at=None) | Q(next_try_at__lte=now - grace))
     pks = list(due.order_by("next_try_at").values_list("pk", flat=True)[:SWEEP_LIMIT])
     wake_all(model._default_manager.filter(pk__in=pks))
     return len(pks)

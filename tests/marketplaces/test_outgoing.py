@@ -9,6 +9,7 @@ from django.db import connections
 from django.utils import timezone
 from django_q.models import OrmQ
 
+from backoffice import queue
 from inventory.models import Offer
 from marketplaces import outgoing
 from marketplaces.exceptions import (
@@ -329,6 +330,21 @@ def test_what_waits_for_a_time_of_its_own_is_not_asked_anew_when_another_row_get
     row.refresh_from_db()
     assert (row.state, row.next_try_at) == (State.UNKNOWN, at)
     assert Account.objects.get(pk=row.account_id).failing_since is None
+
+
+def test_a_sweep_makes_a_queue_that_is_behind_no_longer(row):
+    since = timezone.now() - timedelta(seconds=30)
+    Offer.objects.update(state=State.DUE, next_try_at=since)
+    queue.enqueue_at(timezone.now(), "backoffice.tasks.heartbeat")
+    OrmQ.objects.update(lock=since)
+    assert outgoing.sweep(Offer) == 0, "its wake-up waits like all others"
+
+    OrmQ.objects.update(lock=timezone.now() - timedelta(seconds=10))
+    assert outgoing.sweep(Offer) == 1
+
+    OrmQ.objects.update(lock=timezone.now() - timedelta(hours=1))
+    Offer.objects.update(next_try_at=timezone.now() - timedelta(seconds=70))
+    assert outgoing.sweep(Offer) == 1, "however far behind the queue is"
 
 
 def test_what_was_refused_in_an_outage_is_tried_again_when_it_ends(row):
