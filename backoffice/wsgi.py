@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from backoffice.startup import load_settings
+from backoffice.startup import load_settings, settle
 
 load_settings()
 
@@ -32,6 +32,7 @@ class Door(WSGIHandler):
 
 
 _pages, _door = get_wsgi_application(), Door()
+settle()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

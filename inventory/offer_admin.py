@@ -103,6 +103,7 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
     autocomplete_fields = ("account", "product")
     form = OfferForm
     ordering = ("-pk",)
+    list_per_page = 30  # each row has two fields to change, which cost more than all the rest of it
     readonly_fields = (
         "earns", "margin", "buyer_sees", "its_floor", "price_history",
         "state", "removal_by", "attempts", "next_try_at", "failure", "last_error",

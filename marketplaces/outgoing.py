@@ -8,7 +8,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from django.apps import apps
@@ -54,6 +54,7 @@ YOUNG = timedelta(seconds=5)
 # make a queue that is behind longer; and yet what is lost is found within a minute and a half.
 GRACE, LONGEST_GRACE = timedelta(seconds=5), timedelta(seconds=65)
 SWEEP_LIMIT = 500
+ROUNDED = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,8 @@ def _failure(row: Outgoing, error: Exception) -> _Verdict:
             most, outcome_unknown = MAX_SURPRISES, True
     state = State.UNKNOWN if outcome_unknown else State.DUE
     next_try_at: datetime | None = timezone.now() + pause(row.attempts, error)
+    if isinstance(error, BudgetSpent):
+        next_try_at = _together(next_try_at)
     if gives_up or attempts >= most:
         state, next_try_at = State.NEEDS_ATTENTION, None
     # Only our own errors are known to hold no secret; of others the log has the traceback, the row just the name.
@@ -247,6 +250,13 @@ def _failure(row: Outgoing, error: Exception) -> _Verdict:
         last_error=str(error) if is_ours else f"{type(error).__name__}; see the log",
         outcome_unknown=outcome_unknown,
     )
+
+
+def _together(at: datetime) -> datetime:
+    """The same moment for all who wait for the same: worked out by each it differs by microseconds, and whoever is first in
+    line would not be due yet when it comes.
+    """
+    return datetime.fromtimestamp((round(at.timestamp() / ROUNDED) + 0.5) * ROUNDED, UTC)
 
 
 def pause(attempts: int, error: Exception) -> timedelta:

@@ -21,6 +21,8 @@ from marketplaces.models import TROUBLE_PAUSE, Account, Outgoing, Pump
 # A turn is short, so that a worker is free for a delivery soon whatever else is going on.
 TURN_SECONDS = 0.5
 SOON = timedelta(seconds=0.1)
+# A turn that came with the very moment might find who is first in line not due by a hair, and serve another.
+MOMENT = timedelta(milliseconds=1)
 # Another machine's clock may be ahead: a planned wake-up that comes a little early is still the one that was planned.
 SKEW = timedelta(seconds=1)
 # Longer than a task may run: a lease that is still there then belongs to a dead worker.
@@ -112,7 +114,7 @@ def plan(model: type[Outgoing], account: Account, not_before: datetime | None = 
     if first["any"] is None:
         return
     soonest = not_before or timezone.now()
-    outgoing.plan_turn(account, model._meta.label_lower, max(first["at"] or soonest, soonest))
+    outgoing.plan_turn(account, model._meta.label_lower, max(first["at"] or soonest, soonest) + MOMENT)
 
 
 def _lease(account: Account, kind: str) -> bool:

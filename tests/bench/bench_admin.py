@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from backoffice import startup
 from inventory.models import Batch, Code, Offer, Product
 from marketplaces.models import Account, WebhookEvent
 from orders.models import Order, OrderLine
@@ -56,6 +57,7 @@ class Page:
 
 
 def run(run: Run) -> Iterator[Line]:
+    startup.settle()  # as the web's processes do
     boss = get_user_model().objects.create_superuser("boss", "boss@example.com", "bench")
     client = Client()
     client.force_login(boss)
