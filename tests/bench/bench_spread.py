@@ -49,6 +49,7 @@ def _fill_shelves(street: Street, count: int) -> list[Product]:
     products = [Product.objects.create(sku=f"SPREAD-{number}") for number in range(count)]
     for product in products:
         codes.import_codes(product=product, lines=(f"{product.sku}-{n:04}-CODE\n".encode() for n in range(STOCK)))
+    street.settle()  # or the offers would be due for what came in before there were any
     units = Shelves(units={product.pk: STOCK for product in products})
     for slug, desk in street.desks.items():
         rows = shelf.fill(street, desk.account, products, units, shows=STOCK)

@@ -39,6 +39,7 @@ def _change(run: Run, street: Street, slug: str, desk: Desk, count: int) -> Line
     account = desk.account
     product = Product.objects.create(sku=f"PUSH-{slug}")
     codes.import_codes(product=product, lines=(f"{product.sku}-{n:04}-CODE\n".encode() for n in range(STOCK)))
+    street.settle()  # or the offers would be due for what came in before there were any
     rows = shelf.fill(street, account, [product] * count, Shelves(units={product.pk: STOCK}), shows=STOCK)
     mine = Offer.objects.filter(account=account)
     street.advance(61)  # whatever was asked until now counts no more
