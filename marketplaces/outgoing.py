@@ -235,9 +235,8 @@ def _failure(row: Outgoing, error: Exception) -> _Verdict:
         case _:
             most, outcome_unknown = MAX_SURPRISES, True
     state = State.UNKNOWN if outcome_unknown else State.DUE
-    next_try_at: datetime | None = timezone.now() + pause(row.attempts, error)
-    if isinstance(error, BudgetSpent):
-        next_try_at = _together(next_try_at)
+    at = timezone.now() + pause(row.attempts, error)
+    next_try_at: datetime | None = _together(at) if isinstance(error, BudgetSpent) else at
     if gives_up or attempts >= most:
         state, next_try_at = State.NEEDS_ATTENTION, None
     # Only our own errors are known to hold no secret; of others the log has the traceback, the row just the name.
