@@ -103,7 +103,7 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
     autocomplete_fields = ("account", "product")
     form = OfferForm
     ordering = ("-pk",)
-    list_per_page = 30  # each row has two fields to change, which cost more than all the rest of it
+    list_per_page = 30  # a row with fields to change is the dearest of all lists'
     readonly_fields = (
         "earns", "margin", "buyer_sees", "its_floor", "price_history",
         "state", "removal_by", "attempts", "next_try_at", "failure", "last_error",

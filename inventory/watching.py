@@ -68,7 +68,7 @@ def _differences() -> list[tuple[str, Cause]]:
     So each night's findings are told once, however long older ones lie. What a comparison that is still under way finds is
     told when it is over. An offer there that is not kept here is no drift of ours; the front page counts it.
     """
-    drifted = Difference.objects.filter(state=Difference.State.OPEN).exclude(kind=Difference.Kind.UNKNOWN)
+    drifted = Difference.objects.filter(state=Difference.State.OPEN, kind__in=Difference.DRIFTS)
     found = drifted.annotate(day=TruncDate("found_at")).order_by()
     rows = found.values_list("account_id", "account__name", "day").annotate(
         count=Count("pk"), prices=Count("pk", filter=Q(field="price"))

@@ -33,8 +33,6 @@ def _stuck(model: type[Outgoing], page: str = "", query: str = "state__exact=nee
     return Need(f"{one} needs attention", f"{many} need attention", model, rows, page or model._meta.label_lower, query)
 
 
-_NOT_OURS = Q(kind=Difference.Kind.UNKNOWN)
-_OURS = ",".join(kind.value for kind in Difference.Kind if kind != Difference.Kind.UNKNOWN)
 NEEDS = (
     _stuck(Delivery),
     _stuck(Shipment),
@@ -53,14 +51,16 @@ NEEDS = (
         "kind__exact=open",
     ),
     Need(
-        "open difference", "open differences", Difference, Q(state=Difference.State.OPEN) & ~_NOT_OURS,
-        "inventory.difference", f"state=open&kind__in={_OURS}",
+        "open difference", "open differences", Difference,
+        Q(state=Difference.State.OPEN, kind__in=Difference.DRIFTS), "inventory.difference",
+        f"state=open&kind__in={','.join(Difference.DRIFTS)}",
     ),
     # Mostly what lay there before the account was connected: one decision for all of them.
     Need(
         "offer there that is not kept here: take it over, or ignore it",
         "offers there that are not kept here: take them over, or ignore them",
-        Difference, Q(state=Difference.State.OPEN) & _NOT_OURS, "inventory.difference", "state=open&kind__exact=unknown",
+        Difference, Q(state=Difference.State.OPEN, kind=Difference.Kind.UNKNOWN), "inventory.difference",
+        "state=open&kind__exact=unknown",
     ),
     Need("open alert", "open alerts", Alert, Q(settled_at=None), "backoffice.alert", "is=open"),
     Need("pause of sales", "pauses of sales", Pause, Q(ended_at=None), "inventory.pause", "ended_at__isnull=True"),

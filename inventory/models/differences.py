@@ -27,6 +27,8 @@ class Difference(models.Model):
         SETTLED = "settled", "settled"
 
     LASTING = (State.OPEN, State.IGNORED)
+    # What drifted of what is kept here; an offer there that is not kept here is no drift.
+    DRIFTS = (Kind.CHANGED, Kind.BY_HAND, Kind.GONE, Kind.ORDER)
     # Kinds that a push of what we want can end.
     PUSHABLE = (Kind.CHANGED, Kind.BY_HAND)
 
