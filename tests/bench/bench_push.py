@@ -43,7 +43,7 @@ BEGUN = "the request that begins the run"
 
 
 def run(run: Run) -> Iterator[Line]:
-    count = run.size(OFFERS, 200)
+    count, usually_kept = run.size(OFFERS, 200), services.get_service(SLUG).budget_kept
     with ExitStack() as household:
         command = supervisor.manage("sandbox", "--port", str(run.place.sandbox_port))
         household.enter_context(running(command, ready=lambda: answers(run.place.sandbox)))
@@ -53,6 +53,7 @@ def run(run: Run) -> Iterator[Line]:
         yield _begin(count, repeats=1 if run.is_quick else BEGINNINGS)
         for number, kept in enumerate([2] if run.is_quick else GOALS):
             yield _change(market, account, count, kept=kept, units=5 - number, price=Decimal(6 - number))
+    services.get_service(SLUG).budget_kept = usually_kept
     run.place.fresh()
     yield from push_everywhere.lines(run)
 

@@ -11,7 +11,6 @@ from inventory import codes, publishing
 from inventory.models import Offer, Product
 from inventory.shelves import Shelves
 from marketplaces.models import Account, ApiCall
-from marketplaces.types import Urgency
 from tests.bench import shelf
 from tests.bench.measuring import Fact, Goal, Line, Way, check
 from tests.bench.shelf import Pace
@@ -60,7 +59,7 @@ def _change(run: Run, street: Street, slug: str, desk: Desk, count: int) -> Line
 
 
 def _line(account: Account, count: int, took: float) -> Line:
-    label, pace = account.service_class.label, Pace.of(account, Urgency.STOCK)
+    label, pace = account.service_class.label, Pace.of(account)
     fewest, alone = math.ceil(count / pace.per), _alone(account, pace, count)
     made = ApiCall.objects.filter(account=account)
     changes = made.filter(method__in=("POST", "PUT", "PATCH")).count()

@@ -21,7 +21,7 @@ CURRENCY = {"g2a": "EUR"}
 
 def fill(street: Street, account: Account, products: Sequence[Product], units: Shelves, *, shows: int) -> list[Offer]:
     """Make an offer of each product on an account, here and there, that says the same and shows so many units."""
-    rows, made = [], _made(street, account, len(products), shows)
+    rows, made = [], MAKE[account.marketplace](street, account, len(products), shows)
     for number, (product, external_id) in enumerate(zip(products, made, strict=True)):
         offer = Offer(
             account=account, product=product, external_id=external_id, external_product_id=external_id,
@@ -31,10 +31,6 @@ def fill(street: Street, account: Account, products: Sequence[Product], units: S
         offer.pushed = publishing.as_json(publishing.wanted(offer, units))
         rows.append(offer)
     return Offer.objects.bulk_create(rows, batch_size=1000)
-
-
-def _made(street: Street, account: Account, count: int, shows: int) -> list[str]:
-    return MAKE[account.marketplace](street, account, count, shows)
 
 
 def _on_g2a(street: Street, account: Account, count: int, shows: int) -> list[str]:
@@ -86,9 +82,9 @@ class Pace:
     per: int
 
     @classmethod
-    def of(cls, account: Account, urgency: Urgency = Urgency.STOCK) -> "Pace":
+    def of(cls, account: Account) -> "Pace":
         service = account.service_class
         if service.budget_window:  # where requests are counted, what became less has one a minute (GCO, section 12)
             return cls(1, service.budget_window, Offer.per_batch(account))
-        free = max(int(service.budget_burst - budget.LEAVES[urgency]), 1)
+        free = max(int(service.budget_burst - budget.LEAVES[Urgency.STOCK]), 1)
         return cls(free, 60 / account.option("requests_per_minute"), Offer.per_batch(account))
