@@ -1,11 +1,18 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.contrib.admin import apps as admin
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 
 
+class AdminConfig(admin.AdminConfig):
+    default_site = "backoffice.site.Site"
+    default = False
+
+
 class BackofficeConfig(AppConfig):
+    default = True
     name = "backoffice"
     verbose_name = "Back office"
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from backoffice import money
+from backoffice import drawing, money
 
 Column = Callable[[Any], Any]
 
@@ -20,16 +20,11 @@ OUTGOING = {"due": "info", "in_flight": "info", "done": "success", "unknown": "w
 def badge(field: str, colours: Mapping[str, str], description: str = "") -> Column:
     """Show a choice as a coloured label; a value without a colour stays grey."""
 
-    def column(row: Any) -> tuple[str, str] | None:
+    def column(row: Any) -> str | None:
         value = getattr(row, field)
-        return (value, getattr(row, f"get_{field}_display")()) if value else None
+        return drawing.label(getattr(row, f"get_{field}_display")(), colours.get(value, "")) if value else None
 
-    return _column(column, field, description, label=_Colours(colours), ordering=field)
-
-
-class _Colours(dict[str, str]):
-    def __missing__(self, key: str) -> str:
-        return ""
+    return _column(column, field, description, ordering=field)
 
 
 def price(field: str, description: str = "", currency: str = "currency") -> Column:

@@ -88,11 +88,11 @@ CODE_INDEX_KEY = read.checked("CODE_INDEX_KEY", "base64 of 32 bytes", lambda: re
 # --- apps ----------------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "unfold.contrib.import_export",
-    "django.contrib.admin",
+    "backoffice.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -143,6 +143,7 @@ TEMPLATES = [
         },
     },
 ]
+FORM_RENDERER = "backoffice.drawing.QuickFields"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -310,6 +311,7 @@ WORKERS_PULSE = os.environ.get("WORKERS_PULSE", "")
 # --- the rest ------------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
+LANGUAGES = [("en", "English")]  # and each that gets a folder in locale/: every page goes through all of these
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
