@@ -120,11 +120,11 @@ class Rows:
     def grow(self, size: int) -> None:
         first = {model: self._size // part + 1 for model, part in PART.items()}
         last = {model: size // part for model, part in PART.items()}
-        ago = "now() - n * interval '1 second'"
+        ago, every = "now() - n * interval '1 second'", "now() - n * interval '40 seconds'"  # 200,000 orders in 93 days
         with connection.cursor() as cursor:
             cursor.execute(CODES, [self.product.pk, self._batch.pk, first[Code], last[Code]])
             _copy(cursor, self._offer, {"external_id": "'O' || n"}, first[Offer], last[Offer])
-            _copy(cursor, self._order, {"external_id": "'A' || n", "ordered_at": ago}, first[Order], last[Order])
+            _copy(cursor, self._order, {"external_id": "'A' || n", "ordered_at": every}, first[Order], last[Order])
             self._copy_line(cursor)
             values = {"event_id": "'E' || n", "subject": "'A' || n", "received_at": ago}
             _copy(cursor, self._event, values, first[WebhookEvent], last[WebhookEvent])
