@@ -15,6 +15,7 @@ from django_q.models import OrmQ
 from django_q.signing import SignedPackage
 
 from backoffice import pulse
+from backoffice.rows import asked_often
 
 DELIVERY, EVENT, STOCK = (f"{Conf.CLUSTER_NAME}:{name}" for name in ("delivery", "event", "stock"))
 REST = Conf.CLUSTER_NAME
@@ -69,7 +70,7 @@ class Broker(ORM):  # type: ignore[misc]  # django-q2 has no type hints
         queue, now = connections[Conf.ORM], timezone.now()
         due, again = (queue.ops.adapt_datetimefield_value(when) for when in (now, self.timeout(None)))
         lanes = [value for lane in BEHIND.items() for value in lane]
-        with queue.cursor() as cursor:
+        with asked_often(Conf.ORM) as cursor:
             if queue.vendor == "sqlite":
                 cursor.execute(_DUE_ON_SQLITE, [due])  # a look locks nobody out, and mostly there is nothing
                 if cursor.fetchone() is None:
@@ -104,7 +105,7 @@ class Broker(ORM):  # type: ignore[misc]  # django-q2 has no type hints
             pulse.arrived()
             return
         self.get_connection()
-        with connections[Conf.ORM].cursor() as cursor:
+        with asked_often(Conf.ORM) as cursor:
             cursor.execute(_END, [task_id])
 
     def queue_size(self) -> int:
@@ -119,7 +120,7 @@ class Broker(ORM):  # type: ignore[misc]  # django-q2 has no type hints
 
 def put(lane: str, package: str, when: Any) -> None:
     """Write a row under a lock that ends when it is due; joins the caller's transaction."""
-    with connections[Conf.ORM].cursor() as cursor:
+    with asked_often(Conf.ORM) as cursor:
         cursor.execute(_PUT, as_values(lane, package, when))
 
 

@@ -3,7 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
+
+
+def asked_often(alias: str = DEFAULT_DB_ALIAS) -> Any:
+    """A cursor for a statement that is asked all the time, so that PostgreSQL keeps its plan; see backoffice.postgresql."""
+    found: Any = connections[alias]
+    return found.cursor() if found.vendor == "sqlite" else found.prepared_cursor()
 
 
 def update_each(rows: Sequence[models.Model], names: Sequence[str]) -> None:
@@ -54,7 +60,7 @@ def insert_if_new(row: models.Model) -> bool:
         f"INSERT INTO {quote(meta.db_table)} ({columns}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608
         f" ON CONFLICT DO NOTHING RETURNING {quote(str(meta.pk.column))}"
     )
-    with connection.cursor() as cursor:
+    with asked_often() as cursor:
         cursor.execute(statement, values)
         made = cursor.fetchone()
     if made is None:

@@ -22,7 +22,7 @@ from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from backoffice import queue
-from backoffice.rows import insert_if_new
+from backoffice.rows import asked_often, insert_if_new
 from inventory import goods, statements
 from inventory.changes import (
     CHANGED_TASK,
@@ -52,7 +52,7 @@ def _pick(product_id: int, quantity: int, hold_id: int | None, kinds: Collection
         if connection.vendor != "sqlite":
             wake, woken = queue.enqueue_with("picked", CHANGED_TASK, product_id)
             sql, values = statements.PICK_AND_TELL.format(pick=sql, wake=wake), [*values, product_id, now, *woken]
-        with connection.cursor() as cursor:
+        with asked_often() as cursor:
             cursor.execute(sql, values)
             return sorted(pk for (pk,) in cursor.fetchall())
 
@@ -193,7 +193,7 @@ def _out_of_hold(hold_id: int, quantity: int) -> list[int]:
     """Pick up to `quantity` codes of a hold that are not past their date, in one statement; returns their ids."""
     chosen = statements.OF_HOLD
     picked = f"IN ({chosen})" if connection.vendor == "sqlite" else f"= ANY(ARRAY({chosen} FOR NO KEY UPDATE))"
-    with connection.cursor() as cursor:
+    with asked_often() as cursor:
         cursor.execute(statements.OUT_OF_HOLD.format(picked=picked), [hold_id, timezone.now().date(), quantity])
         return [pk for pk, _ in sorted(cursor.fetchall(), key=lambda picked: picked[1])]
 

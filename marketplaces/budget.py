@@ -18,6 +18,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from backoffice.rows import asked_often
 from marketplaces.types import Urgency
 from marketplaces.window import Window
 
@@ -95,7 +96,7 @@ def take(
         "longest_probe": LONGEST_PROBE,
         "longest_block": LONGEST_BLOCK,
     }
-    with connection.cursor() as cursor:
+    with asked_often() as cursor:
         for _ in range(2):
             cursor.execute(_GRANT, values)
             if cursor.rowcount:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from backoffice import correlation, logs, queue
+from backoffice.rows import asked_often
 from marketplaces import door, outgoing
 from marketplaces.base import MarketplaceService
 from marketplaces.exceptions import NotFound, TemporaryError, Unsupported
@@ -161,7 +162,7 @@ def _insert_and_wake(event: WebhookEvent, version: str, *, is_urgent: bool) -> b
     insert = _insert_sql(with_pk=True, for_version=bool(version))
     sql = f"WITH event AS ({insert}), woken AS ({wake}) SELECT repeats FROM event"  # noqa: S608
     row: list[Any] = [event.account_id, version] if version else []
-    with connection.cursor() as cursor:
+    with asked_often() as cursor:
         cursor.execute(sql, [pk, *_values(event), *row, *woken])
         stored = cursor.fetchone()
     if stored is None:

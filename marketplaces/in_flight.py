@@ -9,6 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Case, F, Model, QuerySet, Value, When
 from django.utils import timezone
 
+from backoffice.rows import asked_often
 from marketplaces.models import Account, Outgoing
 
 Row = TypeVar("Row", bound=Outgoing)
@@ -26,7 +27,7 @@ def take(model: type[Row], pk: Any, now: datetime) -> Row | None:
         field.name == "account" for field in model._meta.concrete_fields
     )
     at = connection.ops.adapt_datetimefield_value(now)
-    with connection.cursor() as cursor:
+    with asked_often() as cursor:
         cursor.execute(
             _take_sql(model, has_account),
             [State.IN_FLIGHT.value, at, False, pk, State.DUE.value, State.UNKNOWN.value, at],

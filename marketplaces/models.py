@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from backoffice import correlation
 from backoffice.crypto import CannotOpen, EncryptedField
+from backoffice.rows import asked_often
 from marketplaces import budget, services
 from marketplaces.base import MarketplaceService
 from marketplaces.budget import Meter
@@ -293,7 +294,7 @@ class ApiCall(models.Model):
             budget.available(account.pk)
         elif is_sound:
             sql, values = f"WITH works AS ({budget.WORKS}) {sql}", [account.pk, *values]
-        with connection.cursor() as cursor:
+        with asked_often() as cursor:
             cursor.execute(sql, values)
 
 
