@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from backoffice import health, search_page
 
 urlpatterns = [
+    path("hooks/", include("marketplaces.urls")),  # first: nothing is called as often
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/second-factor/", include("backoffice.second_factor.pages")),
@@ -15,7 +16,6 @@ urlpatterns = [
     path("admin/me/", include("backoffice.me")),
     path("admin/reports/", include("orders.urls")),
     path("admin/", admin.site.urls),
-    path("hooks/", include("marketplaces.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
