@@ -203,7 +203,7 @@ def _pages(term: Term, request: HttpRequest) -> list[Group]:
     """The sidebar's pages whose title has the text in it."""
     lines = [line for group in theme.NAVIGATION for line in group["items"]]
     hits = [
-        Hit(line["title"], "list", str(line["link"]))
+        Hit(str(line["title"]), "list", str(line["link"]))
         for line in lines
         if term.text.lower() in line["title"].lower() and line["permission"](request)
     ]

@@ -8,6 +8,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.functional import Promise
+from django.utils.translation import gettext, gettext_lazy as _
 
 
 def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
@@ -15,7 +17,7 @@ def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
     return lambda request: any(request.user.has_perm(name) for name in names)
 
 
-def _page(title: str, icon: str, model: str, **more: str) -> dict[str, Any]:
+def _page(title: str | Promise, icon: str, model: str, **more: str) -> dict[str, Any]:
     """One line of the sidebar: the list of a model, for those who may see it."""
     app, name = model.split(".")
     return {
@@ -34,19 +36,19 @@ def _may(permission: str) -> Callable[[HttpRequest], bool]:
 
 NAVIGATION: list[dict[str, Any]] = [
     {
-        "title": "Sales",
+        "title": _("Sales"),
         "separator": True,
         "collapsible": False,
         "items": [
-            _page("Orders", "receipt_long", "orders.order"),
-            _page("Deliveries", "outbox", "orders.delivery"),
-            _page("Shipments", "local_shipping", "orders.shipment"),
-            _page("Reservations", "bookmark", "orders.reservation"),
-            _page("Remedies", "healing", "orders.remedy"),
-            _page("Purchase orders", "request_quote", "orders.purchaseorder"),
-            _page("Timeline", "timeline", "orders.orderevent"),
+            _page(_("Orders"), "receipt_long", "orders.order"),
+            _page(_("Deliveries"), "outbox", "orders.delivery"),
+            _page(_("Shipments"), "local_shipping", "orders.shipment"),
+            _page(_("Reservations"), "bookmark", "orders.reservation"),
+            _page(_("Remedies"), "healing", "orders.remedy"),
+            _page(_("Purchase orders"), "request_quote", "orders.purchaseorder"),
+            _page(_("Timeline"), "timeline", "orders.orderevent"),
             {
-                "title": "Reports",
+                "title": _("Reports"),
                 "icon": "monitoring",
                 "link": reverse_lazy("reports:index"),
                 "permission": _may("orders.view_reports"),
@@ -55,74 +57,74 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
-        "title": "Stock",
+        "title": _("Stock"),
         "separator": True,
         "collapsible": False,
         "items": [
-            _page("Products", "inventory_2", "inventory.product"),
-            _page("Offers", "sell", "inventory.offer"),
-            _page("Differences", "difference", "inventory.difference"),
-            _page("Quantity rules", "tune", "inventory.quantityrule"),
-            _page("Pauses", "pause_circle", "inventory.pause"),
-            _page("Feeds", "list_alt_add", "inventory.feed"),
-            _page("Codes", "key", "inventory.code"),
-            _page("Uploaded codes", "cloud_upload", "inventory.upload"),
-            _page("Purchases", "shopping_cart", "inventory.purchase"),
-            _page("Imports of codes", "upload_file", "inventory.codeimport"),
-            _page("Batches", "package_2", "inventory.batch"),
-            _page("Movements", "swap_vert", "inventory.movement"),
-            _page("Suppliers", "factory", "inventory.supplier"),
-            _page("Stock warnings", "notification_important", "inventory.stocksettings"),
-            _page("Holds", "lock_clock", "inventory.hold"),
-            _page("Recalls", "undo", "inventory.recall"),
-            _page("Reveals", "visibility", "inventory.codereveal"),
+            _page(_("Products"), "inventory_2", "inventory.product"),
+            _page(_("Offers"), "sell", "inventory.offer"),
+            _page(_("Differences"), "difference", "inventory.difference"),
+            _page(_("Quantity rules"), "tune", "inventory.quantityrule"),
+            _page(_("Pauses"), "pause_circle", "inventory.pause"),
+            _page(_("Feeds"), "list_alt_add", "inventory.feed"),
+            _page(_("Codes"), "key", "inventory.code"),
+            _page(_("Uploaded codes"), "cloud_upload", "inventory.upload"),
+            _page(_("Purchases"), "shopping_cart", "inventory.purchase"),
+            _page(_("Imports of codes"), "upload_file", "inventory.codeimport"),
+            _page(_("Batches"), "package_2", "inventory.batch"),
+            _page(_("Movements"), "swap_vert", "inventory.movement"),
+            _page(_("Suppliers"), "factory", "inventory.supplier"),
+            _page(_("Stock warnings"), "notification_important", "inventory.stocksettings"),
+            _page(_("Holds"), "lock_clock", "inventory.hold"),
+            _page(_("Recalls"), "undo", "inventory.recall"),
+            _page(_("Reveals"), "visibility", "inventory.codereveal"),
         ],
     },
     {
-        "title": "Prices",
+        "title": _("Prices"),
         "separator": True,
         "collapsible": False,
         "items": [
-            _page("Price rules", "auto_graph", "inventory.pricerule"),
-            _page("Price history", "history", "inventory.pricechange"),
-            _page("Competitors", "groups", "inventory.competitorwatch"),
-            _page("Fees", "percent", "inventory.fee"),
-            _page("Exchange rates", "currency_exchange", "inventory.exchangerate"),
+            _page(_("Price rules"), "auto_graph", "inventory.pricerule"),
+            _page(_("Price history"), "history", "inventory.pricechange"),
+            _page(_("Competitors"), "groups", "inventory.competitorwatch"),
+            _page(_("Fees"), "percent", "inventory.fee"),
+            _page(_("Exchange rates"), "currency_exchange", "inventory.exchangerate"),
         ],
     },
     {
-        "title": "Marketplaces",
+        "title": _("Marketplaces"),
         "separator": True,
         "collapsible": False,
         "items": [
-            _page("Accounts", "storefront", "marketplaces.account"),
-            _page("Events received", "call_received", "marketplaces.webhookevent"),
-            _page("Calls", "call_made", "marketplaces.apicall"),
-            _page("Jobs", "hourglass_top", "marketplaces.job"),
-            _page("Catalogue", "menu_book", "marketplaces.catalogueproduct"),
-            _page("Orders to read", "move_to_inbox", "orders.orderreading"),
-            _page("Lists read", "sync", "orders.poll"),
-            _page("Comparisons", "compare_arrows", "inventory.reconciliation"),
+            _page(_("Accounts"), "storefront", "marketplaces.account"),
+            _page(_("Events received"), "call_received", "marketplaces.webhookevent"),
+            _page(_("Calls"), "call_made", "marketplaces.apicall"),
+            _page(_("Jobs"), "hourglass_top", "marketplaces.job"),
+            _page(_("Catalogue"), "menu_book", "marketplaces.catalogueproduct"),
+            _page(_("Orders to read"), "move_to_inbox", "orders.orderreading"),
+            _page(_("Lists read"), "sync", "orders.poll"),
+            _page(_("Comparisons"), "compare_arrows", "inventory.reconciliation"),
         ],
     },
     {
-        "title": "Operations",
+        "title": _("Operations"),
         "separator": True,
         "collapsible": False,
         "items": [
-            _page("Alerts", "notifications", "backoffice.alert", badge="backoffice.alert_admin.open_alerts"),
-            _page("Alert rules", "rule", "backoffice.alertrule"),
-            _page("Alert messages", "outgoing_mail", "backoffice.alertmessage"),
-            _page("Runs", "playlist_play", "backoffice.run"),
-            _page("Changes", "manage_history", "backoffice.change"),
-            _page("Queue", "stacks", "django_q.ormq"),
-            _page("Failed tasks", "error", "django_q.failure"),
-            _page("Finished tasks", "task_alt", "django_q.success"),
-            _page("Schedules", "schedule", "django_q.schedule"),
-            _page("Second factors", "phonelink_lock", "backoffice.authenticator"),
-            _page("Second factor events", "shield_person", "backoffice.secondfactorevent"),
-            _page("Users", "person", "auth.user"),
-            _page("Groups", "group", "auth.group"),
+            _page(_("Alerts"), "notifications", "backoffice.alert", badge="backoffice.alert_admin.open_alerts"),
+            _page(_("Alert rules"), "rule", "backoffice.alertrule"),
+            _page(_("Alert messages"), "outgoing_mail", "backoffice.alertmessage"),
+            _page(_("Runs"), "playlist_play", "backoffice.run"),
+            _page(_("Changes"), "manage_history", "backoffice.change"),
+            _page(_("Queue"), "stacks", "django_q.ormq"),
+            _page(_("Failed tasks"), "error", "django_q.failure"),
+            _page(_("Finished tasks"), "task_alt", "django_q.success"),
+            _page(_("Schedules"), "schedule", "django_q.schedule"),
+            _page(_("Second factors"), "phonelink_lock", "backoffice.authenticator"),
+            _page(_("Second factor events"), "shield_person", "backoffice.secondfactorevent"),
+            _page(_("Users"), "person", "auth.user"),
+            _page(_("Groups"), "group", "auth.group"),
         ],
     },
 ]
@@ -158,11 +160,11 @@ def _links(group: int) -> list[str]:
 
 def _account_links(request: HttpRequest) -> list[dict[str, Any]]:
     links = [
-        {"title": "Your settings", "link": reverse_lazy("me:settings")},
-        {"title": "Change password", "link": reverse_lazy("admin:password_change")},
+        {"title": gettext("Your settings"), "link": reverse_lazy("me:settings")},
+        {"title": gettext("Change password"), "link": reverse_lazy("admin:password_change")},
     ]
     if settings.TWO_FACTOR != "off":
-        links.append({"title": "Two-factor sign-in", "link": reverse_lazy("second_factor")})
+        links.append({"title": gettext("Two-factor sign-in"), "link": reverse_lazy("second_factor")})
     return links
 
 
@@ -174,7 +176,7 @@ GO = {
 }  # fmt: skip
 
 
-def shortcuts() -> list[tuple[str, str, Any, Callable[[HttpRequest], bool]]]:
+def shortcuts() -> list[tuple[str, str | Promise, Any, Callable[[HttpRequest], bool]]]:
     """Letter, title, address and permission of what “g” and a letter lead to."""
     pages = {name: _page("", "", name) for name in GO.values()}
     titles = {item["link"]: item["title"] for group in NAVIGATION for item in group["items"]}
@@ -183,9 +185,9 @@ def shortcuts() -> list[tuple[str, str, Any, Callable[[HttpRequest], bool]]]:
         for letter, name in GO.items()
     ]
     return [
-        ("h", "Front page", reverse_lazy("admin:index"), lambda request: True),
+        ("h", gettext("Front page"), reverse_lazy("admin:index"), lambda request: True),
         *lists,
-        ("r", "Reports", reverse_lazy("reports:index"), _may("orders.view_reports")),
+        ("r", gettext("Reports"), reverse_lazy("reports:index"), _may("orders.view_reports")),
     ]
 
 
