@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy as _
 
 from backoffice import clock, environment
 from backoffice.comfort import (
@@ -33,7 +34,7 @@ class Heartbeat(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        verbose_name = "heartbeat"
+        verbose_name = _("heartbeat")
 
     def __str__(self) -> str:
         return f"{self.name} at {self.at:%Y-%m-%d %H:%M:%S} UTC"
@@ -87,8 +88,8 @@ class RunItem(models.Model):
     text = models.CharField("result", max_length=500, blank=True)
 
     class Meta:
-        verbose_name = "row of a run"
-        verbose_name_plural = "rows of runs"
+        verbose_name = _("row of a run")
+        verbose_name_plural = _("rows of runs")
         constraints = [models.UniqueConstraint(fields=["run", "target"], name="one_item_per_row_of_a_run")]
         indexes = [models.Index(fields=["run", "state", "id"], name="run_item_by_state")]
 
@@ -110,15 +111,15 @@ class Alert(models.Model):
         WORKERS = "workers", "workers stand still"
 
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    subject = models.CharField(max_length=200, help_text="What it is about; one open alert for each.")
+    subject = models.CharField(max_length=200, help_text=_("What it is about; one open alert for each."))
     text = models.CharField(max_length=500)
-    link = models.CharField(max_length=300, blank=True, help_text="Where it can be looked at, as a path.")
-    count = models.PositiveIntegerField("times", default=1, help_text="How often it was raised while it was open.")
+    link = models.CharField(max_length=300, blank=True, help_text=_("Where it can be looked at, as a path."))
+    count = models.PositiveIntegerField("times", default=1, help_text=_("How often it was raised while it was open."))
     first_at = models.DateTimeField("since", default=timezone.now)
     last_at = models.DateTimeField("last", default=timezone.now)
     acknowledged_by = models.CharField(max_length=150, blank=True)
     acknowledged_at = models.DateTimeField(null=True, blank=True)
-    settled_at = models.DateTimeField("settled", null=True, blank=True, help_text="When its cause was gone.")
+    settled_at = models.DateTimeField("settled", null=True, blank=True, help_text=_("When its cause was gone."))
     told_at = models.DateTimeField(null=True, editable=False)  # when it was put into the messages of every rule
 
     class Meta:
@@ -155,12 +156,12 @@ class AlertRule(models.Model):
     quiet_until = models.TimeField(
         null=True,
         blank=True,
-        help_text="What comes in between is sent as one message afterwards; urgent kinds at once.",
+        help_text=_("What comes in between is sent as one message afterwards; urgent kinds at once."),
     )
-    time_zone = models.CharField(max_length=60, default="UTC", help_text="Such as Europe/Berlin.")
+    time_zone = models.CharField(max_length=60, default="UTC", help_text=_("Such as Europe/Berlin."))
 
     class Meta:
-        verbose_name = "alert rule"
+        verbose_name = _("alert rule")
         ordering = ["name"]
 
     def __str__(self) -> str:
@@ -168,11 +169,11 @@ class AlertRule(models.Model):
 
     def clean(self) -> None:
         if (self.quiet_from is None) != (self.quiet_until is None):
-            raise ValidationError({"quiet_until": "Give both times, or none."})
+            raise ValidationError({"quiet_until": gettext("Give both times, or none.")})
         try:
             environment.time_zone(self.time_zone)
         except (ValueError, OSError):
-            raise ValidationError({"time_zone": "Name a time zone, such as Europe/Berlin."}) from None
+            raise ValidationError({"time_zone": gettext("Name a time zone, such as Europe/Berlin.")}) from None
 
     def wants(self, kind: str) -> bool:
         return not self.kinds or kind in self.kinds
@@ -209,7 +210,7 @@ class AlertMessage(models.Model):
     rule = models.ForeignKey(AlertRule, models.CASCADE, related_name="messages")
     channel = models.CharField(max_length=10, choices=Channel.choices)
     bundle = models.CharField(
-        "about", max_length=20, blank=True, help_text="A kind of alerts; empty after quiet hours."
+        "about", max_length=20, blank=True, help_text=_("A kind of alerts; empty after quiet hours.")
     )
     alerts = models.ManyToManyField(Alert, related_name="messages")
     state = models.CharField(max_length=20, choices=State.choices, default=State.GATHERING)
@@ -221,7 +222,7 @@ class AlertMessage(models.Model):
     sent_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name = "alert message"
+        verbose_name = _("alert message")
         constraints = [
             models.UniqueConstraint(
                 fields=["rule", "channel", "bundle"], condition=Q(state="gathering"), name="one_gathering_alert_message"

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy as _
 
 from backoffice import correlation
 from backoffice.crypto import CannotOpen, EncryptedField
@@ -39,12 +40,12 @@ class Account(models.Model):
     trail_secrets = ("credentials", "webhook_secrets", "registered_url")  # an address may hold a secret, too
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(max_length=100, unique=True, help_text="What you call it, such as “Main shop”.")
+    name = models.CharField(max_length=100, unique=True, help_text=_("What you call it, such as “Main shop”."))
     marketplace = models.CharField(max_length=40, choices=services.choices)
     base_url = models.CharField(
         max_length=200,
         blank=True,
-        help_text="Only when the marketplace told you another host than its usual one. Empty is right.",
+        help_text=_("Only when the marketplace told you another host than its usual one. Empty is right."),
     )
     credentials = EncryptedField(default=dict, blank=True)
     webhook_secrets = EncryptedField(default=list, blank=True)
@@ -52,14 +53,16 @@ class Account(models.Model):
     registered_url = models.CharField(
         max_length=500,
         blank=True,
-        help_text="The webhook address exactly as it was entered at the marketplace; signatures are made over this "
-        "text. Empty means the address shown here.",
+        help_text=_(
+            "The webhook address exactly as it was entered at the marketplace; signatures are made over this "
+            "text. Empty means the address shown here."
+        ),
     )
     is_sandbox = models.BooleanField(
-        "play account", default=False, help_text="Labelled everywhere and left out of reports."
+        "play account", default=False, help_text=_("Labelled everywhere and left out of reports.")
     )
     is_enabled = models.BooleanField(
-        "enabled", default=True, help_text="Off: nothing is sent, and what comes in is stored and waits."
+        "enabled", default=True, help_text=_("Off: nothing is sent, and what comes in is stored and waits.")
     )
     # When a person sent the letter that orders notifications, and its wording, which holds the webhook address.
     letter_sent = EncryptedField(null=True, blank=True, editable=False)
@@ -67,7 +70,7 @@ class Account(models.Model):
     trouble_since = models.DateTimeField(null=True, editable=False)
     last_success_at = models.DateTimeField(null=True, editable=False)
     failing_since = models.DateTimeField(
-        null=True, editable=False, help_text="The marketplace can't be reached or has errors of its own; rows wait."
+        null=True, editable=False, help_text=_("The marketplace can't be reached or has errors of its own; rows wait.")
     )
     refused_calls = models.PositiveIntegerField(default=0, editable=False)
     last_refused = models.TextField(blank=True, editable=False)
@@ -85,7 +88,9 @@ class Account(models.Model):
         if self.base_url:
             reason = unsafe_address(self.base_url, allow_local=settings.ALLOW_LOCAL_MARKETPLACES)
             if reason:
-                raise ValidationError({"base_url": f"This address is refused: {reason}."})
+                raise ValidationError(
+                    {"base_url": gettext("This address is refused: %(reason)s.") % {"reason": reason}}
+                )
 
     @property
     def service_class(self) -> type[MarketplaceService]:
@@ -259,7 +264,7 @@ class ApiCall(models.Model):
     started_at = models.DateTimeField(db_index=True)
 
     class Meta:
-        verbose_name = "call"
+        verbose_name = _("call")
         indexes = [
             models.Index(fields=["account", "-started_at"]),
             text_index("about", "call_by_about"),
@@ -318,24 +323,24 @@ class WebhookEvent(Outgoing):
     body = EncryptedField(bound_to="event_id")
     repeats = models.PositiveIntegerField(default=0)
     answer_status = models.PositiveSmallIntegerField(
-        "answered", null=True, blank=True, help_text="The HTTP status of an answer that was given at once."
+        "answered", null=True, blank=True, help_text=_("The HTTP status of an answer that was given at once.")
     )
     answered_ms = models.PositiveIntegerField(
         "answered within",
         null=True,
         blank=True,
         editable=False,
-        help_text="Milliseconds, to be held against a deadline.",
+        help_text=_("Milliseconds, to be held against a deadline."),
     )
     happened_at = models.DateTimeField(null=True, blank=True)
     received_at = models.DateTimeField(db_index=True)
-    remark = models.CharField(max_length=200, blank=True, help_text="What was noticed at the door.")
+    remark = models.CharField(max_length=200, blank=True, help_text=_("What was noticed at the door."))
 
     # An event without a method was erased: its body, too, is gone.
     ERASED = Q(method="")
 
     class Meta:
-        verbose_name = "event"
+        verbose_name = _("event")
         constraints = [models.UniqueConstraint(fields=["account", "event_id"], name="one_event_per_account_and_id")]
         indexes = [
             waiting_index("event_waiting"),
@@ -380,13 +385,15 @@ class Job(Outgoing):
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="jobs", db_index=False)
     external_id = models.CharField("job id", max_length=100)
-    purpose = models.CharField(max_length=200, help_text="What it was started for.")
+    purpose = models.CharField(max_length=200, help_text=_("What it was started for."))
     status_word = models.CharField("marketplace's status", max_length=60, blank=True)
-    result = models.CharField(max_length=10, choices=Result.choices, blank=True, help_text="Empty while it runs.")
+    result = models.CharField(max_length=10, choices=Result.choices, blank=True, help_text=_("Empty while it runs."))
     is_stuck = models.BooleanField(
-        "stuck", default=False, help_text="It takes longer than any job should. It has not failed and is still watched."
+        "stuck",
+        default=False,
+        help_text=_("It takes longer than any job should. It has not failed and is still watched."),
     )
-    resource_id = models.CharField(max_length=100, blank=True, help_text="What it made.")
+    resource_id = models.CharField(max_length=100, blank=True, help_text=_("What it made."))
     reason = models.CharField(max_length=500, blank=True)
     polls = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(default=timezone.now)
@@ -417,18 +424,23 @@ class CatalogueProduct(models.Model):
     brand = models.CharField(max_length=200, blank=True)
     region = models.CharField(max_length=100, blank=True)
     price = models.DecimalField(
-        "lowest price", max_digits=14, decimal_places=4, null=True, blank=True, help_text="At which it is sold there."
+        "lowest price",
+        max_digits=14,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text=_("At which it is sold there."),
     )
     currency = models.CharField(max_length=3, blank=True)
-    available = models.PositiveIntegerField(null=True, blank=True, help_text="Units that all sellers have there.")
+    available = models.PositiveIntegerField(null=True, blank=True, help_text=_("Units that all sellers have there."))
     rank = models.PositiveIntegerField(
-        "best seller", null=True, blank=True, db_index=True, help_text="Its place among what sells best there."
+        "best seller", null=True, blank=True, db_index=True, help_text=_("Its place among what sells best there.")
     )
     raw = models.JSONField(default=dict)
     seen_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "catalogue product"
+        verbose_name = _("catalogue product")
         constraints = [
             models.UniqueConstraint(fields=["marketplace", "external_id"], name="one_catalogue_product_per_id")
         ]

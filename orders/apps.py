@@ -3,11 +3,12 @@ from typing import Any
 from django.apps import AppConfig, apps as installed
 from django.apps.registry import Apps
 from django.db.models.signals import post_migrate
+from django.utils.translation import gettext_lazy as _
 
 
 class OrdersConfig(AppConfig):
     name = "orders"
-    verbose_name = "Orders"
+    verbose_name = _("Orders")
 
     def ready(self) -> None:
         from inventory.signals import codes_recalled, stock_changed

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django_otp.models import Device, ThrottlingMixin, TimestampMixin
 from django_otp.oath import TOTP
 
@@ -63,7 +64,7 @@ class Authenticator(Prover):
     last_step = models.BigIntegerField(default=-1, editable=False)  # a code, and those before it, count once
 
     class Meta:
-        verbose_name = "second factor"
+        verbose_name = _("second factor")
         constraints = [
             models.UniqueConstraint(fields=["user"], condition=Q(confirmed=True), name="one_authenticator_per_user")
         ]
@@ -92,7 +93,7 @@ class RecoveryCodes(Prover):
     """A person's recovery codes, each good once."""
 
     class Meta:
-        verbose_name = verbose_name_plural = "recovery codes"
+        verbose_name = verbose_name_plural = _("recovery codes")
         constraints = [models.UniqueConstraint(fields=["user"], name="one_set_of_recovery_codes_per_user")]
 
     def __str__(self) -> str:
@@ -142,7 +143,7 @@ class SecondFactorEvent(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "second factor event"
+        verbose_name = _("second factor event")
         indexes = [models.Index(fields=["-at"])]
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inventory.models.offers import Offer
 from marketplaces.models import Account
@@ -35,22 +36,24 @@ class Difference(models.Model):
     account = models.ForeignKey(Account, models.CASCADE, related_name="differences")
     offer = models.ForeignKey(Offer, models.CASCADE, null=True, blank=True, related_name="differences")
     external_id = models.CharField(
-        "offer id", max_length=100, blank=True, help_text="The marketplace's id of the offer."
+        "offer id", max_length=100, blank=True, help_text=_("The marketplace's id of the offer.")
     )
-    order_id = models.CharField(max_length=100, blank=True, help_text="The marketplace's id of the order.")
+    order_id = models.CharField(max_length=100, blank=True, help_text=_("The marketplace's id of the order."))
     field = models.CharField(max_length=120)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     ours = models.CharField(max_length=300, blank=True)
     theirs = models.CharField(max_length=300, blank=True)
     shown = models.JSONField(
-        default=dict, blank=True, help_text="What the list there said of it, if it is unknown here."
+        default=dict, blank=True, help_text=_("What the list there said of it, if it is unknown here.")
     )
     found_at = models.DateTimeField("found", default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
     state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
     ignored_until = models.DateTimeField(null=True, blank=True)
     settled_at = models.DateTimeField(null=True, blank=True)
-    by = models.CharField(max_length=150, blank=True, help_text="Who ignored or settled it; empty: a later comparison.")
+    by = models.CharField(
+        max_length=150, blank=True, help_text=_("Who ignored or settled it; empty: a later comparison.")
+    )
     reason = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -89,19 +92,21 @@ class Reconciliation(models.Model):
 
     account = models.OneToOneField(Account, models.CASCADE, related_name="reconciliation")
     stage = models.CharField(max_length=10, choices=Stage.choices, blank=True, default=Stage.RESTING)
-    reached = models.PositiveBigIntegerField(default=0, help_text="The page, or the row, that was done last.")
+    reached = models.PositiveBigIntegerField(default=0, help_text=_("The page, or the row, that was done last."))
     began_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     to_look_at = models.JSONField(
-        default=list, help_text="Offers of which the list said too little, by their ids there."
+        default=list, help_text=_("Offers of which the list said too little, by their ids there.")
     )
-    offers = models.PositiveIntegerField(default=0, help_text="Offers compared.")
-    orders = models.PositiveIntegerField(default=0, help_text="Orders compared.")
-    on_their_way = models.PositiveIntegerField(default=0, help_text="Left out, because a change of ours is on its way.")
-    problem = models.TextField(blank=True, help_text="What a person has to know of the last comparison.")
+    offers = models.PositiveIntegerField(default=0, help_text=_("Offers compared."))
+    orders = models.PositiveIntegerField(default=0, help_text=_("Orders compared."))
+    on_their_way = models.PositiveIntegerField(
+        default=0, help_text=_("Left out, because a change of ours is on its way.")
+    )
+    problem = models.TextField(blank=True, help_text=_("What a person has to know of the last comparison."))
     next_at = models.DateTimeField()
     leased_until = models.DateTimeField(null=True)
-    failures = models.PositiveSmallIntegerField(default=0, help_text="In a row.")
+    failures = models.PositiveSmallIntegerField(default=0, help_text=_("In a row."))
     last_error = models.TextField(blank=True)
 
     class Meta:

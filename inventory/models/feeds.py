@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from marketplaces.models import Account, Outgoing, waiting_index
 
@@ -28,13 +29,16 @@ class Feed(Outgoing):
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="feeds")
     external_id = models.CharField(
-        "number", max_length=100, blank=True, help_text="The marketplace's number of this work, as its mails name it."
+        "number",
+        max_length=100,
+        blank=True,
+        help_text=_("The marketplace's number of this work, as its mails name it."),
     )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.WAITING)
     size = models.PositiveIntegerField("offers")
     by = models.CharField("asked by", max_length=150)
     created_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, blank=True, help_text="From here on the marketplace may have it.")
+    sent_at = models.DateTimeField(null=True, blank=True, help_text=_("From here on the marketplace may have it."))
     checked_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 

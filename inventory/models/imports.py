@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from backoffice.crypto import EncryptedField
 from backoffice.models import Run
@@ -30,10 +31,10 @@ class CodeImport(models.Model):
     product = models.ForeignKey(Product, models.PROTECT, related_name="code_imports")
     supplier = models.ForeignKey(Supplier, models.PROTECT, null=True, blank=True, related_name="code_imports")
     reference = models.CharField(max_length=200, blank=True)
-    file_name = models.CharField("file", max_length=300, blank=True, help_text="Empty: pasted.")
-    cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True, help_text="Of one code.")
+    file_name = models.CharField("file", max_length=300, blank=True, help_text=_("Empty: pasted."))
+    cost = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True, help_text=_("Of one code."))
     currency = models.CharField(max_length=3, blank=True, help_text=CURRENCY_HELP)
-    expires = models.DateField(null=True, blank=True, help_text="Where a line names none.")
+    expires = models.DateField(null=True, blank=True, help_text=_("Where a line names none."))
     lines = models.PositiveIntegerField(default=0)
     # By the comparison that was shown.
     twice = models.PositiveIntegerField("twice in it", default=0)
@@ -47,11 +48,11 @@ class CodeImport(models.Model):
     run = models.OneToOneField(Run, models.SET_NULL, null=True, blank=True, related_name="code_import")
     created_at = models.DateTimeField("started", default=timezone.now)
     compared_at = models.DateTimeField(null=True)
-    erased_at = models.DateTimeField(null=True, help_text="When nothing of its lines was left here.")
+    erased_at = models.DateTimeField(null=True, help_text=_("When nothing of its lines was left here."))
 
     class Meta:
-        verbose_name = "import of codes"
-        verbose_name_plural = "imports of codes"
+        verbose_name = _("import of codes")
+        verbose_name_plural = _("imports of codes")
         permissions = [("import_code", "Can import codes")]
         indexes = [
             models.Index(fields=["-created_at"]),
@@ -92,8 +93,8 @@ class CodeImportPart(models.Model):
     left_out = models.JSONField(default=list)
 
     class Meta:
-        verbose_name = "part of an import"
-        verbose_name_plural = "parts of imports"
+        verbose_name = _("part of an import")
+        verbose_name_plural = _("parts of imports")
         constraints = [models.UniqueConstraint(fields=["code_import", "number"], name="one_part_of_each_number")]
 
     def __str__(self) -> str:

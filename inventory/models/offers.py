@@ -6,6 +6,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inventory.models.feeds import Feed
 from inventory.models.stock import CURRENCY_HELP, Code, Product
@@ -42,18 +43,18 @@ class Offer(Outgoing):
     account = models.ForeignKey(Account, models.PROTECT, related_name="offers")
     product = models.ForeignKey(
         Product, models.PROTECT, null=True, blank=True, related_name="offers",
-        help_text="Which of our products it sells. An offer that was found at the marketplace has none until you say.",
+        help_text=_("Which of our products it sells. An offer that was found at the marketplace has none until you say."),
     )  # fmt: skip
-    external_id = models.CharField("offer id", max_length=100, blank=True, help_text="The marketplace's id.")
+    external_id = models.CharField("offer id", max_length=100, blank=True, help_text=_("The marketplace's id."))
     external_product_id = models.CharField(
-        "product id", max_length=100, help_text="The marketplace's id of the product in its catalogue."
+        "product id", max_length=100, help_text=_("The marketplace's id of the product in its catalogue.")
     )
     title = models.CharField(max_length=300, blank=True)
     description = models.TextField(blank=True)
     offer_type = models.CharField(max_length=40, blank=True)
     visibility = models.CharField(max_length=40, blank=True)
     attributes = models.JSONField(
-        default=dict, blank=True, help_text="The choices that the marketplace asks for, in its own words."
+        default=dict, blank=True, help_text=_("The choices that the marketplace asks for, in its own words.")
     )
 
     price = models.DecimalField(
@@ -62,15 +63,15 @@ class Offer(Outgoing):
     currency = models.CharField(max_length=3, blank=True, help_text=CURRENCY_HELP)
     quantity = models.PositiveIntegerField(
         null=True, blank=True,
-        help_text="At most this many are shown. Empty means: follow stock. Never more than can be delivered is shown.",
+        help_text=_("At most this many are shown. Empty means: follow stock. Never more than can be delivered is shown."),
     )  # fmt: skip
     floor = models.DecimalField(
         max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(Decimal("0.0001"))],
-        help_text="No lower price goes out, by any way. In the offer's currency; beside what the least margin asks for.",
+        help_text=_("No lower price goes out, by any way. In the offer's currency; beside what the least margin asks for."),
     )  # fmt: skip
     ceiling = models.DecimalField(
         max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(Decimal("0.0001"))],
-        help_text="No higher price goes out, by any way. In the offer's currency.",
+        help_text=_("No higher price goes out, by any way. In the offer's currency."),
     )  # fmt: skip
     # What the marketplace says this price means, and for which price it said so.
     we_get = models.DecimalField("we get", max_digits=14, decimal_places=4, null=True, blank=True, editable=False)
@@ -78,19 +79,19 @@ class Offer(Outgoing):
     simulated_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True, editable=False)
     min_quantity = models.PositiveIntegerField(default=1, validators=[MinValueValidator(1)])
     low_stock_at = models.PositiveIntegerField(
-        default=0, help_text="The marketplace warns when its number falls to this."
+        default=0, help_text=_("The marketplace warns when its number falls to this.")
     )
     removal_by = models.CharField(
         "to be deleted there, asked by", max_length=150, blank=True, editable=False,
-        help_text="It is deleted at the marketplace as soon as that can be asked. Empty: it stays.",
+        help_text=_("It is deleted at the marketplace as soon as that can be asked. Empty: it stays."),
     )  # fmt: skip
     removed_by = models.CharField(
         "deleted there for", max_length=150, blank=True, editable=False,
-        help_text="Who asked for the deletion that was done. Empty: it is there, or vanished by itself.",
+        help_text=_("Who asked for the deletion that was done. Empty: it is there, or vanished by itself."),
     )  # fmt: skip
-    is_active = models.BooleanField("for sale", default=True, help_text="Off: shown as out of stock.")
+    is_active = models.BooleanField("for sale", default=True, help_text=_("Off: shown as out of stock."))
     stopped_because = models.CharField(
-        max_length=300, blank=True, editable=False, help_text="Why the marketplace itself took it off sale."
+        max_length=300, blank=True, editable=False, help_text=_("Why the marketplace itself took it off sale.")
     )
 
     # What asks for budget and gets none is tried again later, and yet goes before what began to wait after it.
@@ -188,10 +189,10 @@ class Upload(Outgoing):
     # As it was then: an offer that is created anew has another id, and the codes lie in the old one.
     external_offer_id = models.CharField("offer id", max_length=100, db_index=True)
     external_id = models.CharField(
-        "item id", max_length=100, blank=True, db_index=True, help_text="The marketplace's id of the code."
+        "item id", max_length=100, blank=True, db_index=True, help_text=_("The marketplace's id of the code.")
     )
     collection_id = models.CharField(
-        max_length=100, blank=True, help_text="What the marketplace put it into, where it takes many codes at once."
+        max_length=100, blank=True, help_text=_("What the marketplace put it into, where it takes many codes at once.")
     )
     job = models.ForeignKey(Job, models.SET_NULL, null=True, blank=True, related_name="uploads")
     wish = models.CharField(max_length=3, choices=Wish.choices, default=Wish.IN)
@@ -200,10 +201,10 @@ class Upload(Outgoing):
     note = models.CharField(max_length=300, blank=True)
     by = models.CharField("asked by", max_length=150)
     created_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, blank=True, help_text="From here on it may be there.")
-    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the marketplace last told where it is.")
-    sold_at = models.DateTimeField(null=True, blank=True, help_text="When its sale was noticed.")
-    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="It is not there, and went back to stock.")
+    sent_at = models.DateTimeField(null=True, blank=True, help_text=_("From here on it may be there."))
+    checked_at = models.DateTimeField(null=True, blank=True, help_text=_("When the marketplace last told where it is."))
+    sold_at = models.DateTimeField(null=True, blank=True, help_text=_("When its sale was noticed."))
+    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text=_("It is not there, and went back to stock."))
 
     class Meta:
         permissions = [("upload_code", "Can upload codes to a marketplace and take them back")]

@@ -8,6 +8,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy as _
 
 from backoffice import clock, money
 from inventory.models.offers import Offer
@@ -30,18 +32,21 @@ class Fee(models.Model):
     account = models.ForeignKey(Account, models.CASCADE, related_name="fees")
     category = models.CharField(
         max_length=200, blank=True,
-        help_text="The category's name as the marketplace's catalogue has it. Empty: all that have no row of their own.",
+        help_text=_("The category's name as the marketplace's catalogue has it. Empty: all that have no row of their own."),
     )  # fmt: skip
     percent = models.DecimalField(
         max_digits=7, decimal_places=4, default=NOTHING,
         validators=[MinValueValidator(NOTHING), MaxValueValidator(Decimal("99.99"))],
-        help_text="Of the price that the offer says, such as 9.9.",
+        help_text=_("Of the price that the offer says, such as 9.9."),
     )  # fmt: skip
     fixed = _amount(
-        "per unit", default=NOTHING, help_text="An amount that is kept of each unit sold, whatever its price."
+        "per unit", default=NOTHING, help_text=_("An amount that is kept of each unit sold, whatever its price.")
     )
     currency = models.CharField(
-        max_length=3, blank=True, validators=[is_currency], help_text=f"Of the amount per unit. {CURRENCY_HELP}"
+        max_length=3,
+        blank=True,
+        validators=[is_currency],
+        help_text=format_lazy("{} {}", _("Of the amount per unit."), CURRENCY_HELP),
     )
 
     class Meta:
@@ -70,11 +75,11 @@ class AccountTerms(models.Model):
     min_margin = models.DecimalField(
         "least margin", max_digits=7, decimal_places=2, null=True, blank=True,
         validators=[MinValueValidator(Decimal(-99)), MaxValueValidator(Decimal(10_000))],
-        help_text=f"{MARGIN_HELP} Empty: no such limit. A product's own goes before it.",
+        help_text=format_lazy("{} {}", MARGIN_HELP, _("Empty: no such limit. A product's own goes before it.")),
     )  # fmt: skip
 
     class Meta:
-        verbose_name = verbose_name_plural = "least margin"
+        verbose_name = verbose_name_plural = _("least margin")
 
     def __str__(self) -> str:
         return f"least margin of {self.account}"
@@ -85,12 +90,16 @@ class ExchangeRate(models.Model):
 
     trail_fields = ("base", "quote", "rate", "day")
 
-    base = models.CharField(max_length=3, validators=[is_currency], help_text=f"One unit of this. {CURRENCY_HELP}")
-    quote = models.CharField(max_length=3, validators=[is_currency], help_text=f"In units of this. {CURRENCY_HELP}")
+    base = models.CharField(
+        max_length=3, validators=[is_currency], help_text=format_lazy("{} {}", _("One unit of this."), CURRENCY_HELP)
+    )
+    quote = models.CharField(
+        max_length=3, validators=[is_currency], help_text=format_lazy("{} {}", _("In units of this."), CURRENCY_HELP)
+    )
     rate = models.DecimalField(
         max_digits=20, decimal_places=10, validators=[MinValueValidator(Decimal("0.0000000001"))]
     )
-    day = models.DateField(default=timezone.localdate, help_text="It holds from this day on.")
+    day = models.DateField(default=timezone.localdate, help_text=_("It holds from this day on."))
 
     class Meta:
         ordering = ["-day", "base", "quote"]
@@ -130,41 +139,43 @@ class PriceRule(models.Model):
     name = models.CharField(max_length=200, unique=True)
     is_enabled = models.BooleanField("enabled", default=True)
     is_dry_run = models.BooleanField(
-        "dry run", default=True, help_text="Write into the price history what it would do, and change nothing."
+        "dry run", default=True, help_text=_("Write into the price history what it would do, and change nothing.")
     )
     account = models.ForeignKey(
         Account, models.CASCADE, null=True, blank=True, related_name="price_rules",
-        help_text="For its offers. With a product: for its offers of that product.",
+        help_text=_("For its offers. With a product: for its offers of that product."),
     )  # fmt: skip
     product = models.ForeignKey(Product, models.CASCADE, null=True, blank=True, related_name="price_rules")
     offer = models.ForeignKey(
         Offer, models.CASCADE, null=True, blank=True, related_name="price_rules",
-        help_text="For this one alone. An offer's own rule goes before its product's, and that before its account's.",
+        help_text=_("For this one alone. An offer's own rule goes before its product's, and that before its account's."),
     )  # fmt: skip
     kind = models.CharField("sets", max_length=12, choices=Kind.choices)
     value = models.DecimalField(
         max_digits=14, decimal_places=4,
-        help_text="The fixed price; or the margin, in percent of the cost; or by how much to be cheaper than the cheapest"
-        " other seller (0: as cheap).",
+        help_text=_(
+            "The fixed price; or the margin, in percent of the cost; or by how much to be cheaper than the cheapest"
+            " other seller (0: as cheap)."
+        ),
     )  # fmt: skip
     step_kind = models.CharField(
         "cheaper by", max_length=10, choices=StepKind.choices, default=StepKind.AMOUNT,
-        help_text="What the value means for a rule that follows competitors.",
+        help_text=_("What the value means for a rule that follows competitors."),
     )  # fmt: skip
     currency = models.CharField(
         max_length=3, blank=True, validators=[is_currency],
-        help_text=f"Of the value, the floor and the ceiling. Empty: each offer's own. {CURRENCY_HELP}",
+        help_text=format_lazy("{} {}", _("Of the value, the floor and the ceiling. Empty: each offer's own."), CURRENCY_HELP),
     )  # fmt: skip
-    floor = _amount(null=True, blank=True, least=LEAST, help_text="The rule sets no lower price.")
-    ceiling = _amount(null=True, blank=True, least=LEAST, help_text="The rule sets no higher price.")
+    floor = _amount(null=True, blank=True, least=LEAST, help_text=_("The rule sets no lower price."))
+    ceiling = _amount(null=True, blank=True, least=LEAST, help_text=_("The rule sets no higher price."))
     dead_band = models.DecimalField(
         "ignores less than", max_digits=5, decimal_places=2, default=Decimal("0.5"),
         validators=[MinValueValidator(NOTHING), MaxValueValidator(Decimal(50))],
-        help_text="Percent. A smaller difference changes nothing, so that two sellers' programs do not chase each other.",
+        help_text=_("Percent. A smaller difference changes nothing, so that two sellers' programs do not chase each other."),
     )  # fmt: skip
     changes_an_hour = models.PositiveSmallIntegerField(
         default=4, validators=[MinValueValidator(1), MaxValueValidator(60)],
-        help_text="So often at most it changes the price of one offer within an hour.",
+        help_text=_("So often at most it changes the price of one offer within an hour."),
     )  # fmt: skip
 
     class Meta:
@@ -190,15 +201,17 @@ class PriceRule(models.Model):
         if "value" not in self.__dict__ or not isinstance(self.value, Decimal):
             return  # its own field says what is wrong with it
         if self.kind == self.Kind.FIXED and self.value <= 0:
-            raise ValidationError({"value": "A price is more than nothing."})
+            raise ValidationError({"value": gettext("A price is more than nothing.")})
         if self.kind == self.Kind.MARGIN and self.value <= -100:
-            raise ValidationError({"value": "A margin is more than -100 percent."})
+            raise ValidationError({"value": gettext("A margin is more than -100 percent.")})
         if self.kind == self.Kind.COMPETITOR and self.value < 0:
-            raise ValidationError({"value": "To be dearer than the cheapest is no way to follow it: 0 or more."})
+            raise ValidationError(
+                {"value": gettext("To be dearer than the cheapest is no way to follow it: 0 or more.")}
+            )
         if self.kind == self.Kind.COMPETITOR and self.step_kind == self.StepKind.PERCENT and self.value >= 100:
-            raise ValidationError({"value": "Cheaper by less than 100 percent."})
+            raise ValidationError({"value": gettext("Cheaper by less than 100 percent.")})
         if self.floor is not None and self.ceiling is not None and self.floor > self.ceiling:
-            raise ValidationError({"ceiling": "The ceiling is below the floor."})
+            raise ValidationError({"ceiling": gettext("The ceiling is below the floor.")})
 
 
 class CompetitorWatch(Outgoing):
@@ -217,7 +230,7 @@ class CompetitorWatch(Outgoing):
     read_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        verbose_name = "competitor's price"
+        verbose_name = _("competitor's price")
         indexes = [
             waiting_index("watch_waiting"),
             models.Index(
@@ -240,7 +253,7 @@ class PriceChange(models.Model):
     reason = models.CharField(max_length=500)
     rule = models.ForeignKey(PriceRule, models.SET_NULL, null=True, blank=True, related_name="changes")
     is_dry_run = models.BooleanField("dry run", default=False)
-    by = models.CharField(max_length=150, blank=True, help_text="Empty: the program itself.")
+    by = models.CharField(max_length=150, blank=True, help_text=_("Empty: the program itself."))
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:

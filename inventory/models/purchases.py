@@ -6,6 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from backoffice.crypto import EncryptedField
 from inventory.models.stock import CURRENCY_HELP, Batch, Code, Product
@@ -39,27 +40,29 @@ class Purchase(Outgoing):
     is_pumped = True
 
     account = models.ForeignKey(Account, models.PROTECT, related_name="purchases")
-    run = models.UUIDField(default=uuid.uuid4, db_index=True, help_text="What was ordered together.")
+    run = models.UUIDField(default=uuid.uuid4, db_index=True, help_text=_("What was ordered together."))
     product = models.ForeignKey(Product, models.PROTECT, related_name="purchases")
     external_product_id = models.CharField(
-        "product id", max_length=100, help_text="The marketplace's id of the product in its catalogue."
+        "product id", max_length=100, help_text=_("The marketplace's id of the product in its catalogue.")
     )
     max_price = models.DecimalField(
-        "ceiling", max_digits=14, decimal_places=4, help_text="It is never bought for more."
+        "ceiling", max_digits=14, decimal_places=4, help_text=_("It is never bought for more.")
     )
     currency = models.CharField(max_length=3, help_text=CURRENCY_HELP)
     stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.WANTED)
-    external_id = models.CharField("order id", max_length=100, blank=True, help_text="The marketplace's id.")
+    external_id = models.CharField("order id", max_length=100, blank=True, help_text=_("The marketplace's id."))
     price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     status_word = models.CharField("marketplace's status", max_length=60, blank=True)
     creates = models.PositiveSmallIntegerField(
-        "orders made", default=0, help_text="One without an answer, or one that is not paid, lapses and costs nothing."
+        "orders made",
+        default=0,
+        help_text=_("One without an answer, or one that is not paid, lapses and costs nothing."),
     )
     payments = models.PositiveSmallIntegerField(
-        "payments tried", default=0, help_text="Another is only tried when the marketplace says that it is not paid."
+        "payments tried", default=0, help_text=_("Another is only tried when the marketplace says that it is not paid.")
     )
     key_reads = models.PositiveSmallIntegerField("times the key was asked for", default=0)
-    lapsed = models.JSONField("orders that lapsed", default=list, blank=True, help_text="Their ids; none was paid.")
+    lapsed = models.JSONField("orders that lapsed", default=list, blank=True, help_text=_("Their ids; none was paid."))
     answer = EncryptedField(null=True, editable=False)  # as it came, in latin-1: it is given once
     batch = models.ForeignKey(Batch, models.PROTECT, null=True, blank=True, related_name="purchases")
     code = models.OneToOneField(Code, models.PROTECT, null=True, blank=True, related_name="purchase")

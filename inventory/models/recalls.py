@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inventory.models.stock import Code
 
@@ -26,10 +27,10 @@ class RecalledCode(models.Model):
 
     recall = models.ForeignKey(Recall, models.PROTECT, related_name="codes")
     code = models.OneToOneField(Code, models.PROTECT, related_name="recalled")
-    was = models.CharField(max_length=10, choices=Code.State.choices, help_text="Its state when it was called back.")
+    was = models.CharField(max_length=10, choices=Code.State.choices, help_text=_("Its state when it was called back."))
 
     class Meta:
-        verbose_name = "recalled code"
+        verbose_name = _("recalled code")
         indexes = [models.Index(fields=["recall", "was"])]
 
     def __str__(self) -> str:

@@ -5,6 +5,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy as _
 
 from inventory.models.offers import Offer
 from inventory.models.stock import Product
@@ -21,26 +22,28 @@ class QuantityRule(models.Model):
     product = models.OneToOneField(Product, models.CASCADE, null=True, blank=True, related_name="quantity_rule")
     account = models.OneToOneField(Account, models.CASCADE, null=True, blank=True, related_name="quantity_rule")
     buffer = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Units that are kept back: never shown, but delivered if sold elsewhere."
+        null=True, blank=True, help_text=_("Units that are kept back: never shown, but delivered if sold elsewhere.")
     )
     share = models.PositiveSmallIntegerField(
         "share in percent", null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)],
-        help_text="Of what is left of the stock.",
+        help_text=_("Of what is left of the stock."),
     )  # fmt: skip
-    cap = models.PositiveIntegerField(null=True, blank=True, help_text="Never more than this many are shown.")
+    cap = models.PositiveIntegerField(null=True, blank=True, help_text=_("Never more than this many are shown."))
     stop_below = models.PositiveIntegerField(
-        null=True, blank=True, help_text="With fewer units in stock than this, nothing is shown."
+        null=True, blank=True, help_text=_("With fewer units in stock than this, nothing is shown.")
     )
     fixed = models.PositiveIntegerField(
         null=True, blank=True,
-        help_text="Always this many, whatever is in stock: for what is made to order, such as top-ups. You have to be able"
-        " to deliver them.",
+        help_text=_(
+            "Always this many, whatever is in stock: for what is made to order, such as top-ups. You have to be able"
+            " to deliver them."
+        ),
     )  # fmt: skip
 
     SCOPES = ("offer", "product", "account")
 
     class Meta:
-        verbose_name = "quantity rule"
+        verbose_name = _("quantity rule")
         constraints = [
             models.CheckConstraint(
                 condition=Q(offer__isnull=False, product=None, account=None)
@@ -56,7 +59,7 @@ class QuantityRule(models.Model):
 
     def clean(self) -> None:
         if self.fixed is not None and not self.offer_id:
-            raise ValidationError({"fixed": "Only a single offer can show a number that follows no stock."})
+            raise ValidationError({"fixed": gettext("Only a single offer can show a number that follows no stock.")})
 
 
 class Pause(models.Model):

@@ -7,14 +7,15 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, gettext_lazy as _
 
 from marketplaces.models import Account
 from marketplaces.shop import CodeKind
 
-CURRENCY_HELP = "Three letters, such as EUR."
-MARGIN_HELP = (
+CURRENCY_HELP = _("Three letters, such as EUR.")
+MARGIN_HELP = _(
     "Percent of the cost that has to be left after the fees, such as 10. No price goes out below it; 0 means at no loss."
-    ""
 )
 
 
@@ -27,27 +28,29 @@ class Product(models.Model):
         CODES = "codes", "codes"
         COUNTED = "counted", "counted units"
 
-    sku = models.CharField("SKU", max_length=100, unique=True, help_text="Your own short name; imports refer to it.")
+    sku = models.CharField("SKU", max_length=100, unique=True, help_text=_("Your own short name; imports refer to it."))
     name = models.CharField(max_length=300, blank=True)
     kind = models.CharField(
         "stock", max_length=10, choices=Kind.choices, default=Kind.CODES,
-        help_text="A pool of codes, each handed over once; or units that are counted, such as goods on a shelf or top-ups."
-        " It can't change once there is stock.",
+        help_text=_(
+            "A pool of codes, each handed over once; or units that are counted, such as goods on a shelf or top-ups."
+            " It can't change once there is stock."
+        ),
     )  # fmt: skip
     min_margin = models.DecimalField(
         "least margin", max_digits=7, decimal_places=2, null=True, blank=True,
         validators=[MinValueValidator(Decimal(-99)), MaxValueValidator(Decimal(10_000))],
-        help_text=f"{MARGIN_HELP} Empty: the account's.",
+        help_text=format_lazy("{} {}", MARGIN_HELP, _("Empty: the account's.")),
     )  # fmt: skip
     low_at = models.PositiveIntegerField(
         "low at units",
         null=True,
         blank=True,
-        help_text="With so many units left or fewer it is low. Empty: as for all.",
+        help_text=_("With so many units left or fewer it is low. Empty: as for all."),
     )
     low_days = models.PositiveIntegerField(
         "low at days", null=True, blank=True,
-        help_text="When what is left lasts for fewer days it is low. Empty: as for all; 0: never for that reason.",
+        help_text=_("When what is left lasts for fewer days it is low. Empty: as for all; 0: never for that reason."),
     )  # fmt: skip
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -68,7 +71,7 @@ class Product(models.Model):
             and self.kind != Product.objects.values_list("kind", flat=True).get(pk=self.pk)
         ):
             raise ValidationError(
-                {"kind": "There is stock of it already. Make a product of its own for the other kind."}
+                {"kind": gettext("There is stock of it already. Make a product of its own for the other kind.")}
             )
 
     def _has_stock(self) -> bool:
@@ -100,12 +103,12 @@ class Batch(models.Model):
         max_length=200,
         blank=True,
         db_index=True,
-        help_text="The supplier's invoice or order number, to find the batch again.",
+        help_text=_("The supplier's invoice or order number, to find the batch again."),
     )
     file_name = models.CharField(max_length=300, blank=True)
     cost = models.DecimalField(
         max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)],
-        help_text="Cost basis of one code, where its own row names none.",
+        help_text=_("Cost basis of one code, where its own row names none."),
     )  # fmt: skip
     currency = models.CharField(max_length=3, blank=True, help_text=CURRENCY_HELP)
     imported = models.PositiveIntegerField(default=0, editable=False)
@@ -115,7 +118,7 @@ class Batch(models.Model):
 
     class Meta:
         ordering = ["-created_at"]
-        verbose_name_plural = "batches"
+        verbose_name_plural = _("batches")
 
     def __str__(self) -> str:
         return self.reference or f"{self.product} {self.created_at:%Y-%m-%d}"
@@ -126,9 +129,9 @@ class Hold(models.Model):
 
     product = models.ForeignKey(Product, models.PROTECT, related_name="holds")
     account = models.ForeignKey(Account, models.PROTECT, null=True, blank=True, related_name="holds")
-    reference = models.CharField(max_length=200, help_text="For whom: an order or a reservation.")
-    units = models.PositiveIntegerField(default=0, help_text="Of a counted product; codes point here by themselves.")
-    until = models.DateTimeField(null=True, blank=True, help_text="Empty: until it is taken or released.")
+    reference = models.CharField(max_length=200, help_text=_("For whom: an order or a reservation."))
+    units = models.PositiveIntegerField(default=0, help_text=_("Of a counted product; codes point here by themselves."))
+    until = models.DateTimeField(null=True, blank=True, help_text=_("Empty: until it is taken or released."))
     released_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -171,7 +174,7 @@ class Code(models.Model):
     kind = models.CharField(
         max_length=10, choices=[(kind.value, kind.value) for kind in CodeKind],
         default=CodeKind.TEXT, db_default=CodeKind.TEXT.value,
-        help_text="What is sealed: the text itself, or the parts of a file or of an account's login, as JSON.",
+        help_text=_("What is sealed: the text itself, or the parts of a file or of an account's login, as JSON."),
     )  # fmt: skip
     sealed = models.BinaryField()
     index = models.BinaryField(max_length=32, unique=True)
@@ -220,7 +223,7 @@ class CodeReveal(models.Model):
     at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name = "reveal"
+        verbose_name = _("reveal")
         indexes = [models.Index(fields=["-at"])]
 
     def __str__(self) -> str:
@@ -242,8 +245,8 @@ class Level(models.Model):
     """How many units of a counted product there are. Its row is what everybody who takes some waits for."""
 
     product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="level")
-    on_hand = models.PositiveIntegerField(default=0, help_text="On the shelf, whoever they are meant for.")
-    held = models.PositiveIntegerField(default=0, help_text="Of these, set aside for orders and reservations.")
+    on_hand = models.PositiveIntegerField(default=0, help_text=_("On the shelf, whoever they are meant for."))
+    held = models.PositiveIntegerField(default=0, help_text=_("Of these, set aside for orders and reservations."))
 
     class Meta:
         constraints = [
@@ -271,15 +274,15 @@ class Movement(models.Model):
 
     product = models.ForeignKey(Product, models.PROTECT, related_name="movements", db_index=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    on_hand = models.IntegerField("units on the shelf", default=0, help_text="More, or with a minus less.")
+    on_hand = models.IntegerField("units on the shelf", default=0, help_text=_("More, or with a minus less."))
     held = models.IntegerField("units set aside", default=0)
-    reference = models.CharField(max_length=200, blank=True, help_text="An invoice, a parcel, an order.")
+    reference = models.CharField(max_length=200, blank=True, help_text=_("An invoice, a parcel, an order."))
     # What was done once is not done again: the work's own name, where it may be repeated.
     key = models.CharField(max_length=200, blank=True, editable=False)
     supplier = models.ForeignKey(Supplier, models.PROTECT, null=True, blank=True, related_name="movements")
     cost = models.DecimalField(
         max_digits=14, decimal_places=4, null=True, blank=True, validators=[MinValueValidator(0)],
-        help_text="Cost basis of one unit.",
+        help_text=_("Cost basis of one unit."),
     )  # fmt: skip
     currency = models.CharField(max_length=3, blank=True, help_text=CURRENCY_HELP)
     note = models.CharField(max_length=300, blank=True)
@@ -307,21 +310,21 @@ class StockSettings(models.Model):
         "low at units",
         null=True,
         blank=True,
-        help_text="With so many units left or fewer a product is low. Empty: never.",
+        help_text=_("With so many units left or fewer a product is low. Empty: never."),
     )
     low_days = models.PositiveIntegerField(
-        "low at days", default=3, help_text="When what is left lasts for fewer days a product is low. 0: never."
+        "low at days", default=3, help_text=_("When what is left lasts for fewer days a product is low. 0: never.")
     )
     sales_days = models.PositiveIntegerField(
         "days of sales", default=14, validators=[MinValueValidator(1), MaxValueValidator(365)],
-        help_text="How many days of sales say how long stock lasts.",
+        help_text=_("How many days of sales say how long stock lasts."),
     )  # fmt: skip
     reveals_an_hour = models.PositiveIntegerField(
-        default=20, help_text="When one user sees more codes than this within an hour there is an alert. 0: never."
+        default=20, help_text=_("When one user sees more codes than this within an hour there is an alert. 0: never.")
     )
 
     class Meta:
-        verbose_name = verbose_name_plural = "stock warnings"
+        verbose_name = verbose_name_plural = _("stock warnings")
         constraints = [models.CheckConstraint(condition=Q(id=1), name="one_row_of_stock_settings")]
 
     def __str__(self) -> str:
@@ -337,9 +340,11 @@ class Cover(models.Model):
     """How long a product's stock lasts, as counted a few minutes ago; see inventory.cover."""
 
     product = models.OneToOneField(Product, models.CASCADE, primary_key=True, related_name="cover")
-    sold = models.PositiveIntegerField(default=0, help_text="Units, in the days that count.")
-    left = models.PositiveIntegerField(default=0, help_text="Units that can be sold.")
-    days = models.DecimalField("days of cover", max_digits=8, decimal_places=1, null=True, help_text="Empty: no sales.")
+    sold = models.PositiveIntegerField(default=0, help_text=_("Units, in the days that count."))
+    left = models.PositiveIntegerField(default=0, help_text=_("Units that can be sold."))
+    days = models.DecimalField(
+        "days of cover", max_digits=8, decimal_places=1, null=True, help_text=_("Empty: no sales.")
+    )
     is_low = models.BooleanField("low", default=False)
 
     class Meta:

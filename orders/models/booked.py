@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Booked(models.Model):
@@ -10,8 +11,8 @@ class Booked(models.Model):
 
     booked_as: ClassVar[str]  # under which stock knows what left
 
-    booked = models.PositiveIntegerField(default=0, help_text="Units that stock was asked for.")
-    taken = models.PositiveIntegerField(default=0, help_text="Units that stock had.")
+    booked = models.PositiveIntegerField(default=0, help_text=_("Units that stock was asked for."))
+    taken = models.PositiveIntegerField(default=0, help_text=_("Units that stock had."))
     bookings = models.PositiveSmallIntegerField(default=0, editable=False)
 
     class Meta:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from backoffice.crypto import EncryptedField
 from inventory.models import Code, Hold, Offer, Product
@@ -25,12 +26,12 @@ class Order(models.Model):
     )  # fmt: skip
     state_detail = models.CharField(max_length=40, blank=True)
     status_word = models.CharField(
-        "marketplace's status", max_length=60, blank=True, help_text="Their word, as it was read."
+        "marketplace's status", max_length=60, blank=True, help_text=_("Their word, as it was read.")
     )
     event_status_word = models.CharField("status in the last event", max_length=60, blank=True)
     payment_word = models.CharField("payment", max_length=60, blank=True)
     is_disputed = models.BooleanField(
-        "disputed", default=False, help_text="The buyer reported a problem; press “Settled” when it is."
+        "disputed", default=False, help_text=_("The buyer reported a problem; press “Settled” when it is.")
     )
     buyer = models.CharField(max_length=200, blank=True)
     currency = models.CharField(max_length=3, blank=True)
@@ -43,30 +44,32 @@ class Order(models.Model):
     raw = models.JSONField(default=dict, blank=True)
 
     number = models.CharField(
-        max_length=100, blank=True, help_text="By which people know it, where that is not the order id."
+        max_length=100, blank=True, help_text=_("By which people know it, where that is not the order id.")
     )
-    channel = models.CharField(max_length=60, blank=True, help_text="The shop behind the marketplace.")
+    channel = models.CharField(max_length=60, blank=True, help_text=_("The shop behind the marketplace."))
     needs_shipping = models.BooleanField(
-        default=False, help_text="Its goods go by parcel; the marketplace asks for no codes."
+        default=False, help_text=_("Its goods go by parcel; the marketplace asks for no codes.")
     )
-    shipping_methods = models.JSONField(default=list, blank=True, help_text="How the buyer wants it to be sent.")
+    shipping_methods = models.JSONField(default=list, blank=True, help_text=_("How the buyer wants it to be sent."))
     # Who bought, and where it goes: personal, so only for those who may see it. None once it is erased.
     contact = EncryptedField(null=True, bound_to="external_id")
     email_index = models.BinaryField(max_length=32, null=True, editable=False)  # finds it by the buyer's whole address
     is_hearsay = models.BooleanField(
-        "from notifications only", default=False, help_text="Nobody could be asked, so it may be behind."
+        "from notifications only", default=False, help_text=_("Nobody could be asked, so it may be behind.")
     )
     is_summary = models.BooleanField(
-        "not read yet", default=False, help_text="Only its row in a list is known; the order itself is to be read."
+        "not read yet", default=False, help_text=_("Only its row in a list is known; the order itself is to be read.")
     )
     asked_at = models.DateTimeField(
-        null=True, editable=False, help_text="When the answer that is shown here was asked for."
+        null=True, editable=False, help_text=_("When the answer that is shown here was asked for.")
     )
     deleted_at = models.DateTimeField(
-        null=True, blank=True, help_text="When the marketplace removed it there. It is kept here."
+        null=True, blank=True, help_text=_("When the marketplace removed it there. It is kept here.")
     )
     erase_at = models.DateTimeField(
-        null=True, editable=False, help_text="When who bought it and where it went is erased; set when the order ends."
+        null=True,
+        editable=False,
+        help_text=_("When who bought it and where it went is erased; set when the order ends."),
     )
 
     class Meta:
@@ -105,17 +108,17 @@ class OrderLine(Booked):
     product = models.ForeignKey(Product, models.PROTECT, null=True, blank=True, related_name="lines")
     external_offer_id = models.CharField(max_length=100, blank=True)
     external_product_id = models.CharField(max_length=100, blank=True)
-    name = models.CharField(max_length=300, blank=True, help_text="What the marketplace calls it.")
-    sku = models.CharField("SKU", max_length=100, blank=True, help_text="As the marketplace repeats it.")
+    name = models.CharField(max_length=300, blank=True, help_text=_("What the marketplace calls it."))
+    sku = models.CharField("SKU", max_length=100, blank=True, help_text=_("As the marketplace repeats it."))
     quantity = models.PositiveIntegerField(default=0)
-    delivered = models.PositiveIntegerField(default=0, help_text="As the marketplace counts it.")
-    shipped = models.PositiveIntegerField(default=0, help_text="Units that left in parcels, by our books.")
+    delivered = models.PositiveIntegerField(default=0, help_text=_("As the marketplace counts it."))
+    shipped = models.PositiveIntegerField(default=0, help_text=_("Units that left in parcels, by our books."))
     refunded = models.PositiveIntegerField(default=0)
     unit_price = models.DecimalField(max_digits=14, decimal_places=4, null=True, blank=True)
     hold = models.ForeignKey(Hold, models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
-        verbose_name = "line"
+        verbose_name = _("line")
         constraints = [models.UniqueConstraint(fields=["order", "external_id"], name="one_line_per_external_id")]
 
     def __str__(self) -> str:
@@ -134,13 +137,13 @@ class Reservation(models.Model):
     id = models.UUIDField("reservation id", primary_key=True, default=uuid.uuid4, editable=False)
     account = models.ForeignKey(Account, models.PROTECT, related_name="reservations")
     external_id = models.CharField(
-        "order id", max_length=100, blank=True, help_text="The marketplace's, where it names its order so early."
+        "order id", max_length=100, blank=True, help_text=_("The marketplace's, where it names its order so early.")
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.HELD)
     until = models.DateTimeField()
     order = models.OneToOneField(Order, models.PROTECT, null=True, blank=True, related_name="reservation")
     order_number = models.UUIDField(
-        "our order id", null=True, blank=True, unique=True, help_text="As the marketplace knows the order from us."
+        "our order id", null=True, blank=True, unique=True, help_text=_("As the marketplace knows the order from us.")
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -181,7 +184,7 @@ class ReservationLine(models.Model):
     hold = models.ForeignKey(Hold, models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
-        verbose_name = "reserved line"
+        verbose_name = _("reserved line")
         constraints = [
             models.UniqueConstraint(fields=["reservation", "external_product_id"], name="one_reserved_line_per_product")
         ]
@@ -218,35 +221,35 @@ class Delivery(Outgoing):
     status_word = models.CharField("marketplace's status", max_length=60, blank=True)
     is_replacement = models.BooleanField("replacement", default=False)
     is_fetched = models.BooleanField(
-        "fetched", default=False, help_text="The marketplace fetches the codes from us: nothing is sent."
+        "fetched", default=False, help_text=_("The marketplace fetches the codes from us: nothing is sent.")
     )
     case_id = models.CharField(max_length=100, blank=True)
-    requested = models.PositiveIntegerField(help_text="Units the marketplace asks for.")
-    confirmed = models.PositiveIntegerField(default=0, help_text="Units the marketplace says have arrived.")
+    requested = models.PositiveIntegerField(help_text=_("Units the marketplace asks for."))
+    confirmed = models.PositiveIntegerField(default=0, help_text=_("Units the marketplace says have arrived."))
     buyer_fields = EncryptedField(default=dict, bound_to="external_id")
     requested_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField(null=True, blank=True)
-    checked_at = models.DateTimeField(null=True, blank=True, help_text="When order and delivery were last read.")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text=_("When order and delivery were last read."))
     submitted_at = models.DateTimeField(null=True, blank=True)
-    repeated_at = models.DateTimeField(null=True, blank=True, help_text="When a lot was sent a second time.")
+    repeated_at = models.DateTimeField(null=True, blank=True, help_text=_("When a lot was sent a second time."))
     # What a person has done without codes, such as a top-up, and wants the marketplace to be told.
-    reported = models.PositiveIntegerField(null=True, blank=True, help_text="Units handed over by a person.")
+    reported = models.PositiveIntegerField(null=True, blank=True, help_text=_("Units handed over by a person."))
     report_issue = models.CharField(
         "issue", max_length=20, choices=[(issue.value, issue.value.replace("_", " ")) for issue in DeliveryIssue],
-        blank=True, help_text="Why fewer than asked for.",
+        blank=True, help_text=_("Why fewer than asked for."),
     )  # fmt: skip
     report_reference = models.CharField("reference", max_length=100, blank=True)
     reported_by = models.CharField(max_length=150, blank=True)
     reported_at = models.DateTimeField(null=True, blank=True)
     report_sent_at = models.DateTimeField(
-        null=True, blank=True, help_text="From here on the marketplace may know of the report."
+        null=True, blank=True, help_text=_("From here on the marketplace may know of the report.")
     )
     erase_at = models.DateTimeField(
-        null=True, blank=True, help_text="When what the buyer filled in is erased; set when the delivery ends."
+        null=True, blank=True, help_text=_("When what the buyer filled in is erased; set when the delivery ends.")
     )
 
     class Meta:
-        verbose_name_plural = "deliveries"
+        verbose_name_plural = _("deliveries")
         constraints = [models.UniqueConstraint(fields=["line", "external_id"], name="one_delivery_per_external_id")]
         indexes = [
             waiting_index("delivery_waiting"),
@@ -273,13 +276,13 @@ class DeliveryItem(models.Model):
     delivery = models.ForeignKey(Delivery, models.PROTECT, related_name="items")
     code = models.ForeignKey(Code, models.PROTECT, related_name="items")
     picked_at = models.DateTimeField(default=timezone.now)
-    sent_at = models.DateTimeField(null=True, blank=True, help_text="From here on the buyer may have it.")
-    accepted_at = models.DateTimeField(null=True, blank=True, help_text="The marketplace took it.")
-    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text="It never left and went back to stock.")
-    returned_at = models.DateTimeField(null=True, blank=True, help_text="The marketplace gave it back.")
+    sent_at = models.DateTimeField(null=True, blank=True, help_text=_("From here on the buyer may have it."))
+    accepted_at = models.DateTimeField(null=True, blank=True, help_text=_("The marketplace took it."))
+    withdrawn_at = models.DateTimeField(null=True, blank=True, help_text=_("It never left and went back to stock."))
+    returned_at = models.DateTimeField(null=True, blank=True, help_text=_("The marketplace gave it back."))
 
     class Meta:
-        verbose_name = "item"
+        verbose_name = _("item")
         indexes = [models.Index(fields=["sent_at"], name="item_sent", condition=Q(sent_at__isnull=False))]
         constraints = [
             models.UniqueConstraint(
@@ -315,8 +318,8 @@ class OrderEvent(models.Model):
     data = models.JSONField(default=dict, blank=True)
 
     class Meta:
-        verbose_name = "timeline entry"
-        verbose_name_plural = "timeline entries"
+        verbose_name = _("timeline entry")
+        verbose_name_plural = _("timeline entries")
         ordering = ["at", "pk"]
         constraints = [
             models.UniqueConstraint(

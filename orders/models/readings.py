@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from backoffice import correlation
 from marketplaces.models import Account, Outgoing, waiting_index
@@ -17,8 +18,8 @@ class OrderReading(Outgoing):
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="readings", db_index=False)
     external_id = models.CharField("order id", max_length=100)
-    news = models.CharField(max_length=120, blank=True, help_text="The status and total that a list showed last.")
-    wished_at = models.DateTimeField(default=timezone.now, help_text="When it was last wished for.")
+    news = models.CharField(max_length=120, blank=True, help_text=_("The status and total that a list showed last."))
+    wished_at = models.DateTimeField(default=timezone.now, help_text=_("When it was last wished for."))
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "external_id"], name="one_reading_per_order")]
@@ -54,7 +55,9 @@ class Acceptance(Outgoing):
     order = models.OneToOneField(Order, models.CASCADE, related_name="acceptance")
     wished_by = models.CharField(max_length=150, blank=True)
     wished_at = models.DateTimeField(default=timezone.now)
-    accepted_at = models.DateTimeField(null=True, blank=True, help_text="When the marketplace showed it as accepted.")
+    accepted_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the marketplace showed it as accepted.")
+    )
 
     class Meta:
         indexes = [waiting_index("acceptance_waiting"), models.Index(fields=["state", "-wished_at"])]
@@ -74,15 +77,15 @@ class Poll(models.Model):
 
     account = models.ForeignKey(Account, models.CASCADE, related_name="polls")
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    read_until = models.DateTimeField(null=True, help_text="When the last walk that came to its end had begun.")
+    read_until = models.DateTimeField(null=True, help_text=_("When the last walk that came to its end had begun."))
     # A walk that was interrupted: when it began, and from where on it still has to read.
     began_at = models.DateTimeField(null=True)
     reached = models.DateTimeField(null=True)
-    page = models.PositiveIntegerField(default=0, help_text="The page that an interrupted walk had come to.")
-    broken_off = models.PositiveSmallIntegerField(default=0, help_text="How often it had to begin anew.")
+    page = models.PositiveIntegerField(default=0, help_text=_("The page that an interrupted walk had come to."))
+    broken_off = models.PositiveSmallIntegerField(default=0, help_text=_("How often it had to begin anew."))
     next_at = models.DateTimeField(default=timezone.now)
     leased_until = models.DateTimeField(null=True)
-    failures = models.PositiveSmallIntegerField(default=0, help_text="In a row.")
+    failures = models.PositiveSmallIntegerField(default=0, help_text=_("In a row."))
     last_error = models.TextField(blank=True)
 
     class Meta:

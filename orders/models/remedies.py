@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from inventory.models import Code, Recall
 from orders.models.orders import DeliveryItem
@@ -27,7 +28,7 @@ class Remedy(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        verbose_name_plural = "remedies"
+        verbose_name_plural = _("remedies")
         constraints = [
             models.CheckConstraint(condition=Q(kind="replaced") ^ Q(replacement=None), name="a_replacement_has_a_code")
         ]

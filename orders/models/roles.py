@@ -2,6 +2,7 @@
 
 from django.contrib.auth.models import Group
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Role(models.Model):
@@ -9,7 +10,7 @@ class Role(models.Model):
 
     name = models.CharField(max_length=50, unique=True)
     group = models.OneToOneField(Group, models.SET_NULL, null=True, related_name="+")
-    given = models.JSONField(default=list, help_text="Every permission that it was given once, as “app.codename”.")
+    given = models.JSONField(default=list, help_text=_("Every permission that it was given once, as “app.codename”."))
 
     class Meta:
         default_permissions = ()

@@ -6,6 +6,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from backoffice import correlation
 from backoffice.crypto import EncryptedField
@@ -29,15 +30,15 @@ class Shipment(Outgoing):
     account = models.ForeignKey(Account, models.PROTECT, related_name="shipments")
     order = models.ForeignKey(Order, models.PROTECT, null=True, blank=True, related_name="shipments")
     external_id = models.CharField("shipment id", max_length=100, blank=True, db_index=True)
-    external_order_id = models.CharField("order id", max_length=100, blank=True, help_text="The marketplace's.")
+    external_order_id = models.CharField("order id", max_length=100, blank=True, help_text=_("The marketplace's."))
     order_number = models.CharField(max_length=100, blank=True)
-    channel = models.CharField(max_length=60, blank=True, help_text="The shop behind the marketplace.")
-    number = models.CharField(max_length=100, blank=True, help_text="By which people know the parcel.")
+    channel = models.CharField(max_length=60, blank=True, help_text=_("The shop behind the marketplace."))
+    number = models.CharField(max_length=100, blank=True, help_text=_("By which people know the parcel."))
     status = models.CharField(
         max_length=12, choices=[(state.value, state.value) for state in ShipmentState], default=ShipmentState.UNKNOWN
     )
     status_word = models.CharField("marketplace's status", max_length=60, blank=True)
-    carrier = models.CharField(max_length=60, blank=True, help_text="Its code at the marketplace.")
+    carrier = models.CharField(max_length=60, blank=True, help_text=_("Its code at the marketplace."))
     carrier_name = models.CharField(max_length=100, blank=True)
     tracking_number = models.CharField(max_length=100, blank=True, db_index=True)
     tracking_url = models.CharField(max_length=1000, blank=True)
@@ -46,28 +47,28 @@ class Shipment(Outgoing):
     comment = models.CharField(max_length=500, blank=True)
     # Who sends and who receives it: personal, so only for those who may see it. None once it is erased.
     contact = EncryptedField(null=True, bound_to="token")
-    completes_order = models.BooleanField(default=False, help_text="Nothing of the order was left to be shipped.")
+    completes_order = models.BooleanField(default=False, help_text=_("Nothing of the order was left to be shipped."))
     wish = models.CharField(max_length=12, choices=Wish.choices, blank=True)
     # Given out with a form, so that a second press of its button makes no second parcel.
     token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    by = models.CharField(max_length=150, blank=True, help_text="Who announced it, if it was done here.")
+    by = models.CharField(max_length=150, blank=True, help_text=_("Who announced it, if it was done here."))
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     sent_at = models.DateTimeField(
-        null=True, blank=True, help_text="From here on the marketplace may know of a parcel announced here."
+        null=True, blank=True, help_text=_("From here on the marketplace may know of a parcel announced here.")
     )
-    repeated_at = models.DateTimeField(null=True, blank=True, help_text="When it was last announced again.")
-    repeats = models.PositiveSmallIntegerField(default=0, help_text="How often it was announced again.")
-    announced_at = models.DateTimeField(null=True, blank=True, help_text="When its units left our books.")
+    repeated_at = models.DateTimeField(null=True, blank=True, help_text=_("When it was last announced again."))
+    repeats = models.PositiveSmallIntegerField(default=0, help_text=_("How often it was announced again."))
+    announced_at = models.DateTimeField(null=True, blank=True, help_text=_("When its units left our books."))
     remote_created_at = models.DateTimeField("created there", null=True, blank=True)
     remote_updated_at = models.DateTimeField("changed there", null=True, blank=True)
     asked_at = models.DateTimeField(null=True, editable=False)
     deleted_at = models.DateTimeField(
-        null=True, blank=True, help_text="When it was removed at the marketplace. It is kept here."
+        null=True, blank=True, help_text=_("When it was removed at the marketplace. It is kept here.")
     )
     # The newest moment that anything was said of, and for each field the moment of what it shows; see orders.said.
     version = models.DateTimeField(null=True, editable=False)
     said = models.JSONField(default=dict, blank=True, editable=False)
-    notes = models.JSONField(default=list, blank=True, help_text="What was odd about what the marketplace said.")
+    notes = models.JSONField(default=list, blank=True, help_text=_("What was odd about what the marketplace said."))
     raw = models.JSONField(default=dict, blank=True)
 
     class Meta:
@@ -114,15 +115,15 @@ class ShipmentItem(Booked):
     external_line_id = models.CharField("order line id", max_length=100, blank=True)
     sku = models.CharField("SKU", max_length=100, blank=True)
     name = models.CharField(max_length=300, blank=True)
-    wanted = models.PositiveIntegerField(null=True, blank=True, help_text="Units that we put into it.")
-    confirmed = models.PositiveIntegerField(null=True, blank=True, help_text="Units that the marketplace shows.")
+    wanted = models.PositiveIntegerField(null=True, blank=True, help_text=_("Units that we put into it."))
+    confirmed = models.PositiveIntegerField(null=True, blank=True, help_text=_("Units that the marketplace shows."))
     is_missing = models.BooleanField(
-        "missing there", default=False, help_text="The marketplace's list does not name it any more."
+        "missing there", default=False, help_text=_("The marketplace's list does not name it any more.")
     )
     said = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta:
-        verbose_name = "item"
+        verbose_name = _("item")
         constraints = [
             models.UniqueConstraint(
                 fields=["shipment", "external_id"], condition=~Q(external_id=""), name="one_item_per_external_id"
