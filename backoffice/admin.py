@@ -14,6 +14,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import translation
 from unfold.admin import ModelAdmin, TabularInline
 
 from backoffice.columns import (
@@ -172,7 +173,8 @@ class BaseAdmin(KeepsTrail, SavesFilters, HelpsWhenEmpty, ModelAdmin):  # type: 
 
     def _write_history(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         """Keep who chose which action for which rows; deleting writes its own."""
-        label = str(self.get_actions(request).get(request.POST.get("action", ""), ("", "", ""))[2])
+        with translation.override(None):  # what is stored is in one language
+            label = str(self.get_actions(request).get(request.POST.get("action", ""), ("", "", ""))[2])
         if not label or request.POST["action"] == "delete_selected":
             return
         chosen = (

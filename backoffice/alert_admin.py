@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
@@ -56,7 +56,7 @@ class AlertAdmin(EvidenceAdmin):
     )  # fmt: skip
     list_filter = (OpenFilter, ("kind", ChoicesDropdownFilter))
     search_fields = ("subject__startswith",)
-    search_help_text = "Beginning of the subject"
+    search_help_text = _("Beginning of the subject")
     ordering = ("-last_at",)
     fields = (
         "kind", "subject", "what", "count", "first_at", "last_at", "acknowledged_by", "acknowledged_at", "settled_at",
@@ -71,16 +71,16 @@ class AlertAdmin(EvidenceAdmin):
     def get_buttons(self, request: HttpRequest, row: Alert) -> Sequence[str]:
         return () if row.settled_at or row.acknowledged_at else super().get_buttons(request, row)
 
-    @display(description="what")  # type: ignore[untyped-decorator]
+    @display(description=_("what"))  # type: ignore[untyped-decorator]
     def what(self, alert: Alert) -> str:
         if not alert.link:
             return alert.text
         return render_to_string("admin/link.html", {"url": alert.link, "text": alert.text})
 
-    @admin.action(description="Acknowledge", permissions=["acknowledge"])
+    @admin.action(description=_("Acknowledge"), permissions=["acknowledge"])
     def acknowledge(self, request: HttpRequest, queryset: "QuerySet[Alert]") -> None:
         count = alerts.acknowledge(queryset, by=request.user.get_username())
-        self.tell(request, count, "{rows} acknowledged. Each settles by itself when its cause is gone.")
+        self.tell(request, count, gettext("{rows} acknowledged. Each settles by itself when its cause is gone."))
 
 
 @admin.register(AlertRule)
@@ -93,16 +93,16 @@ class AlertRuleAdmin(BaseAdmin):
     list_display = ("name", "is_enabled", "about", "by", "quiet_from", "quiet_until", "time_zone")
     fieldsets = (
         (None, {"fields": ("name", "is_enabled", "kinds")}),
-        ("E-mail", {"fields": ("mail_to",)}),
-        ("Webhook", {"fields": ("url", "secret", "forget_webhook")}),
-        ("Quiet hours", {"fields": (("quiet_from", "quiet_until"), "time_zone")}),
+        (_("E-mail"), {"fields": ("mail_to",)}),
+        (_("Webhook"), {"fields": ("url", "secret", "forget_webhook")}),
+        (_("Quiet hours"), {"fields": (("quiet_from", "quiet_until"), "time_zone")}),
     )
 
-    @display(description="about")  # type: ignore[untyped-decorator]
+    @display(description=_("about"))  # type: ignore[untyped-decorator]
     def about(self, rule: AlertRule) -> str:
         return ", ".join(Alert.Kind(kind).label for kind in rule.kinds if kind in Alert.Kind.values) or "everything"
 
-    @display(description="by")  # type: ignore[untyped-decorator]
+    @display(description=_("by"))  # type: ignore[untyped-decorator]
     def by(self, rule: AlertRule) -> str:
         try:
             mails = len(rule.addresses)
@@ -145,16 +145,16 @@ class AlertMessageAdmin(EvidenceAdmin):
     def has_send_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("backoffice.change_alertrule"))
 
-    @display(description="alerts")  # type: ignore[untyped-decorator]
+    @display(description=_("alerts"))  # type: ignore[untyped-decorator]
     def its_alerts(self, message: AlertMessage) -> str:
         content = alert_messages.said(message)
         more = f", and {content.more} more" if content.more else ""
         return "; ".join(str(alert) for alert in content.alerts) + more
 
-    @admin.action(description="Send again", permissions=["send"])
+    @admin.action(description=_("Send again"), permissions=["send"])
     def send_again(self, request: HttpRequest, queryset: "QuerySet[AlertMessage]") -> None:
         count = sum(alert_messages.send_again(message) for message in queryset)
-        self.tell(request, count, "{rows} on their way again.")
+        self.tell(request, count, gettext("{rows} on their way again."))
 
 
 def open_alerts(request: HttpRequest) -> str:

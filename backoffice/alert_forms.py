@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
     UnfoldAdminTextareaWidget,
@@ -17,31 +18,36 @@ from backoffice.addresses import unsafe_address
 from backoffice.crypto import CannotOpen
 from backoffice.models import Alert, AlertRule
 
-STORED = "Stored. Leave this empty to keep it."
+STORED = _("Stored. Leave this empty to keep it.")
 SHORTEST_SECRET = 16
 
 
 class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]
     kinds = forms.MultipleChoiceField(
-        choices=Alert.Kind.choices, required=False, widget=forms.CheckboxSelectMultiple, help_text="None chosen: all."
+        choices=Alert.Kind.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None chosen: all."),
     )
     mail_to = forms.CharField(
-        label="E-mail addresses",
+        label=_("E-mail addresses"),
         required=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
-        help_text="One a line.",
+        help_text=_("One a line."),
     )
     url = forms.CharField(
-        label="Webhook address", required=False, max_length=500,
+        label=_("Webhook address"), required=False, max_length=500,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}, render_value=False),
-        help_text="Alerts are posted there as JSON. It is kept as a secret.",
+        help_text=_("Alerts are posted there as JSON. It is kept as a secret."),
     )  # fmt: skip
     secret = forms.CharField(
-        label="Webhook secret", required=False, min_length=SHORTEST_SECRET, max_length=200,
+        label=_("Webhook secret"), required=False, min_length=SHORTEST_SECRET, max_length=200,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False),
-        help_text="With which X-Alert-Signature is made, so that the receiver knows it is us.",
+        help_text=_("With which X-Alert-Signature is made, so that the receiver knows it is us."),
     )  # fmt: skip
-    forget_webhook = forms.BooleanField(label="Forget the webhook", required=False, widget=UnfoldBooleanSwitchWidget())
+    forget_webhook = forms.BooleanField(
+        label=_("Forget the webhook"), required=False, widget=UnfoldBooleanSwitchWidget()
+    )
 
     class Meta:
         model = AlertRule
@@ -71,7 +77,7 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"].strip()
         if url and (reason := unsafe_address(url, allow_local=settings.ALLOW_LOCAL_MARKETPLACES)):
-            raise ValidationError(f"This address is refused: {reason}.")
+            raise ValidationError(gettext("This address is refused: %(reason)s.") % {"reason": reason})
         return url
 
     def clean(self) -> dict[str, Any]:
@@ -83,9 +89,9 @@ class AlertRuleForm(forms.ModelForm):  # type: ignore[type-arg]
         )
         url, secret = self.webhook
         if url and not secret:
-            self.add_error("secret", "A webhook needs a secret.")
+            self.add_error("secret", gettext("A webhook needs a secret."))
         if not url and not data.get("mail_to") and not self.errors:
-            self.add_error("mail_to", "Name an address, or a webhook: otherwise nobody is told.")
+            self.add_error("mail_to", gettext("Name an address, or a webhook: otherwise nobody is told."))
         return data
 
     def sealed(self) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What happens around every page of the admin."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from zoneinfo import ZoneInfo
 
@@ -9,8 +9,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from backoffice import runs
+from backoffice.models import Run
 
 ANONYMOUS_BODY = 64 * 1024  # bytes: a form with a name and a password
 
@@ -27,12 +29,16 @@ class TellOfRuns:
             for run in runs.to_tell(request.user):
                 found = runs.tally(run)
                 level = messages.WARNING if found["failed"] or found["cancelled"] else messages.SUCCESS
-                left = ", ".join(f"{found[word]} {word}" for word in ("failed", "cancelled") if found[word])
-                text = (
-                    f"“{run.title}” has ended: {found['done']} of {run.total} rows done{f', {left}' if left else ''}."
-                )
-                messages.add_message(request, level, f"{text} See Runs for the results.")
+                messages.add_message(request, level, _end_of(run, found))
         return self.get_response(request)
+
+
+def _end_of(run: Run, found: Mapping[str, int]) -> str:
+    texts = {"failed": gettext("%(count)s failed"), "cancelled": gettext("%(count)s cancelled")}
+    left = [text % {"count": found[word]} for word, text in texts.items() if found[word]]
+    done = gettext("%(done)s of %(total)s rows done") % {"done": found["done"], "total": run.total}
+    text = gettext("“%(run)s” has ended: %(counts)s. See Runs for the results.")
+    return text % {"run": run.title, "counts": ", ".join([done, *left])}
 
 
 class BodyLimits:

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from django_q import admin as q2
 from django_q.models import Failure, OrmQ, Schedule, Success
 
@@ -57,11 +57,11 @@ class FailureAdmin(q2.FailAdmin, _TaskAdmin):  # type: ignore[misc]
     def has_run_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("django_q.change_failure"))
 
-    @admin.action(description="Run again", permissions=["run"])
+    @admin.action(description=_("Run again"), permissions=["run"])
     def run_again(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         count = len(queryset)
         q2.resubmit_task(self, request, queryset)
-        self.tell(request, count, "{rows} sent to the queue again; a new failure would show up here.")
+        self.tell(request, count, gettext("{rows} sent to the queue again; a new failure would show up here."))
 
 
 @admin.register(Schedule)

@@ -15,7 +15,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
@@ -145,7 +145,7 @@ class RunAdmin(EvidenceAdmin):
         """Whether any run is theirs to stop: one of their own, or all."""
         return _changes_all(request) or Run.objects.filter(by=request.user.pk).exists()
 
-    @display(description="progress")  # type: ignore[untyped-decorator]
+    @display(description=_("progress"))  # type: ignore[untyped-decorator]
     def progress(self, run: Run) -> str:
         if run.ended_at:
             return "stopped" if run.cancelled_at else "ended"
@@ -187,18 +187,19 @@ class RunAdmin(EvidenceAdmin):
         response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.csv"'
         return response
 
-    @admin.action(description="Stop", permissions=["own"])
+    @admin.action(description=_("Stop"), permissions=["own"])
     def cancel(self, request: HttpRequest, queryset: "QuerySet[Run]") -> None:
         for run in _theirs(request, queryset):
             if runs.cancel(run, by=request.user.get_username()):
                 self.message_user(
-                    request, "The run stops before its next row; what is under way goes on.", messages.SUCCESS
+                    request, gettext("The run stops before its next row; what is under way goes on."), messages.SUCCESS
                 )
 
-    @admin.action(description="Retry the failed", permissions=["own"])
+    @admin.action(description=_("Retry the failed"), permissions=["own"])
     def retry(self, request: HttpRequest, queryset: "QuerySet[Run]") -> None:
         count = sum(runs.retry(run) for run in _theirs(request, queryset))
-        self.message_user(request, f"{count} rows are tried once more.", messages.SUCCESS)
+        text = gettext("%(count)s rows are tried once more.") % {"count": count}
+        self.message_user(request, text, messages.SUCCESS)
 
 
 def _changes_all(request: HttpRequest) -> bool:

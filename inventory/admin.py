@@ -12,7 +12,7 @@ from django.urls import path, reverse
 from django.utils.cache import add_never_cache_headers
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import display
@@ -80,7 +80,7 @@ class SellingAccountAdmin(Pausable, AccountAdmin):
     def get_inlines(self, request: HttpRequest, obj: Any) -> Sequence[Any]:
         return self.inlines if obj else ()
 
-    @display(description="sale", label={"paused": "warning"})
+    @display(description=_("sale"), label={"paused": "warning"})
     def paused(self, account: Any) -> str:
         return "paused" if account.is_paused else ""
 
@@ -118,7 +118,7 @@ class SellingAccountAdmin(Pausable, AccountAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         sets = super().get_fieldsets(request, obj)
-        return [*sets, ("Sale", {"fields": ("sale",)})] if obj else sets
+        return [*sets, (gettext("Sale"), {"fields": ("sale",)})] if obj else sets
 
 
 # --- codes ---------------------------------------------------------------------------------------------------
@@ -127,7 +127,7 @@ class SellingAccountAdmin(Pausable, AccountAdmin):
 class RevealInline(EvidenceInline):
     model = CodeReveal
     fields = readonly_fields = ("at", "user", "reason")
-    verbose_name_plural = "who saw it"
+    verbose_name_plural = _("who saw it")
 
 
 @admin.register(Code)
@@ -176,11 +176,11 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
         fits = {"withdraw": Code.State.AVAILABLE, "sell_again": Code.State.RETURNED}
         return [name for name in self.buttons if fits.get(name, row.state) == row.state]
 
-    @display(description="cost", ordering="cost")
+    @display(description=_("cost"), ordering="cost")
     def cost_basis(self, code: Code) -> str:
         return money.display(code.batch.cost if code.cost is None else code.cost, code.batch.currency)
 
-    @display(description="bought as")
+    @display(description=_("bought as"))
     def bought(self, code: Code) -> str:
         found = Purchase.objects.filter(code=code).defer("answer").first()
         return (
@@ -201,17 +201,21 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
         if found is not None:
             return HttpResponseRedirect(reverse("admin:inventory_code_change", args=[found.pk]))
         self.message_user(
-            request, "No code has exactly this text or number. Check for missing signs.", messages.WARNING
+            request, gettext("No code has exactly this text or number. Check for missing signs."), messages.WARNING
         )
         return HttpResponseRedirect(reverse("admin:inventory_code_changelist"))
 
-    @admin.action(description="Take out of sale", permissions=["withdraw"])
+    @admin.action(description=_("Take out of sale"), permissions=["withdraw"])
     def withdraw(self, request: HttpRequest, queryset: "QuerySet[Code]") -> HttpResponse | None:
         form = WithdrawForm(answer(request))
         if not form.is_valid():
             return self._ask_withdraw(request, queryset, form)
         count = stock.withdraw(list(queryset.values_list("pk", flat=True)), form.cleaned_data["state"])
-        self.tell(request, count, "{rows} taken out of sale; offers follow within seconds. Others were not available.")
+        self.tell(
+            request,
+            count,
+            gettext("{rows} taken out of sale; offers follow within seconds. Others were not available."),
+        )
         return None
 
     def _ask_withdraw(self, request: HttpRequest, queryset: "QuerySet[Code]", form: WithdrawForm) -> HttpResponse:
@@ -219,17 +223,19 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
         facts = [f"{available} of the {chosen} chosen can be taken out of sale: only what is available can."]
         return self.ask(request, queryset, form=form, title="Take out of sale", facts=facts, is_dangerous=True)
 
-    @admin.action(description="Sell again", permissions=["withdraw"])
+    @admin.action(description=_("Sell again"), permissions=["withdraw"])
     def sell_again(self, request: HttpRequest, queryset: "QuerySet[Code]") -> HttpResponse | None:
         if answer(request) is None:
             returned = queryset.filter(state=Code.State.RETURNED).count()
             facts = [f"{returned} returned codes can be sold again. Whoever gave them back has seen them."]
             return self.ask(request, queryset, form=forms.Form(), title="Sell again", facts=facts, is_dangerous=True)
         count = stock.sell_again(list(queryset.values_list("pk", flat=True)))
-        self.tell(request, count, "{rows} can be sold again; offers follow within seconds. Others were not returned.")
+        self.tell(
+            request, count, gettext("{rows} can be sold again; offers follow within seconds. Others were not returned.")
+        )
         return None
 
-    @admin.action(description="Reveal", permissions=["reveal"])
+    @admin.action(description=_("Reveal"), permissions=["reveal"])
     def reveal(self, request: HttpRequest, queryset: "QuerySet[Code]") -> HttpResponse:
         form = ReasonForm(answer(request))
         if not form.is_valid():
@@ -241,7 +247,8 @@ class CodeAdmin(BulkRuns, EvidenceAdmin):
         try:
             plain = codes.reveal(code, user=request.user.get_username(), reason=reason)
         except CannotOpen as error:
-            self.message_user(request, f"Code {code.pk} can't be opened. {error.advice}.", messages.ERROR)
+            text = gettext("Code %(number)s can't be opened. %(advice)s.") % {"number": code.pk, "advice": error.advice}
+            self.message_user(request, text, messages.ERROR)
             return HttpResponseRedirect(self.where_from(request))
         context = {**self.admin_site.each_context(request), "opts": self.opts, "title": str(code), "plain": plain}
         response = TemplateResponse(request, "admin/inventory/code/revealed.html", {**context, "code": code})
@@ -258,13 +265,13 @@ class CodeRevealAdmin(EvidenceAdmin):
     list_filter = (("at", RangeDateTimeFilter),)
     list_select_related = ("code",)
     search_fields = ("user__startswith",)
-    search_help_text = "Beginning of the user's name"
+    search_help_text = _("Beginning of the user's name")
     ordering = ("-at",)
     fields = ("code", "user", "reason", "at")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("code__sealed", "code__index")
 
-    @display(description="code")
+    @display(description=_("code"))
     def code_page(self, reveal: CodeReveal) -> str:
         return link("admin:inventory_code_change", str(reveal.code), reveal.code_id)

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -110,7 +110,7 @@ class PurchaseAdmin(BulkRuns, EvidenceAdmin):
     list_select_related = ("account", "product")
     list_before_template = "admin/inventory/purchase/progress.html"
     search_fields = ("external_id__exact",)
-    search_help_text = "An order's id"
+    search_help_text = _("An order's id")
     ordering = ("-pk",)
     fieldsets = (
         (
@@ -122,9 +122,9 @@ class PurchaseAdmin(BulkRuns, EvidenceAdmin):
                 )
             },
         ),
-        ("Work", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
-        ("Tries", {"fields": ("creates", "lapsed", "payments", "key_reads", "is_answer_stored")}),
-        ("Times", {"fields": ("created_at", "ordered_at", "pay_asked_at", "paid_at", "key_asked_at", "stored_at")}),
+        (_("Work"), {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
+        (_("Tries"), {"fields": ("creates", "lapsed", "payments", "key_reads", "is_answer_stored")}),
+        (_("Times"), {"fields": ("created_at", "ordered_at", "pay_asked_at", "paid_at", "key_asked_at", "stored_at")}),
     )  # fmt: skip
     readonly_fields = ("code_link", "its_run", "is_answer_stored")
     actions = ("process_again", "give_up")
@@ -146,17 +146,17 @@ class PurchaseAdmin(BulkRuns, EvidenceAdmin):
 
     # --- columns and facts -----------------------------------------------------------------------------------------
 
-    @display(description="code")
+    @display(description=_("code"))
     def code_link(self, purchase: Purchase) -> str:
         if purchase.code_id is None:
             return "none yet"
         return link("admin:inventory_code_change", f"code {purchase.code_id}", purchase.code_id)
 
-    @display(description="run")
+    @display(description=_("run"))
     def its_run(self, purchase: Purchase) -> str:
         return link("admin:inventory_purchase_changelist", "All of this run", query=f"run={purchase.run}")
 
-    @display(description="key's answer stored", boolean=True)
+    @display(description=_("key's answer stored"), boolean=True)
     def is_answer_stored(self, purchase: Purchase) -> bool:
         return Purchase.objects.filter(pk=purchase.pk, answer__isnull=False).exists()
 
@@ -166,18 +166,20 @@ class PurchaseAdmin(BulkRuns, EvidenceAdmin):
 
     # --- actions -----------------------------------------------------------------------------------------------------
 
-    @admin.action(description="Process again", permissions=["decide"])
+    @admin.action(description=_("Process again"), permissions=["decide"])
     def process_again(self, request: HttpRequest, queryset: "QuerySet[Purchase]") -> None:
         count = purchasing.process_again(queryset)
-        self.tell(request, count, "A worker goes on with {rows} now. What is paid is not paid again.")
+        self.tell(request, count, gettext("A worker goes on with {rows} now. What is paid is not paid again."))
 
-    @admin.action(description="Give up", permissions=["decide"])
+    @admin.action(description=_("Give up"), permissions=["decide"])
     def give_up(self, request: HttpRequest, queryset: "QuerySet[Purchase]") -> HttpResponse | None:
         form = forms.Form(answer(request))
         if not form.is_valid():
             facts = facts_of_giving_up(purchasing.can_be_given_up(queryset))
             return self.ask(request, queryset, form=form, title="Give up", facts=facts, is_dangerous=True)
-        self.tell(request, purchasing.give_up(queryset), "{rows} given up. What is being paid or read goes on.")
+        self.tell(
+            request, purchasing.give_up(queryset), gettext("{rows} given up. What is being paid or read goes on.")
+        )
         return None
 
     # --- buying ------------------------------------------------------------------------------------------------------
@@ -225,7 +227,8 @@ class PurchaseAdmin(BulkRuns, EvidenceAdmin):
         except CannotBuy as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
-        self.message_user(request, f"{wanted['quantity']} codes are being bought; below is how far they are.")
+        text = gettext("%(count)s codes are being bought; below is how far they are.") % {"count": wanted["quantity"]}
+        self.message_user(request, text)
         return HttpResponseRedirect(f"{reverse('admin:inventory_purchase_changelist')}?run={run}")
 
     def _page(self, request: HttpRequest, name: str, wish: Wish, title: str, **facts: Any) -> HttpResponse:

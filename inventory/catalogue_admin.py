@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from backoffice.admin import link
@@ -29,13 +30,13 @@ class SellableProductAdmin(CatalogueProductAdmin):
         mine = Account.objects.filter(is_enabled=True, marketplace=OuterRef("marketplace"))
         return super().get_queryset(request).annotate(has_account=Exists(mine))
 
-    @display(description="offer it")
+    @display(description=_("offer it"))
     def start(self, product: Any) -> str:
         if not product.has_account:
             return "needs an account there"
         return link("admin:inventory_offer_new", "Start an offer", query=f"catalogue={product.pk}")
 
-    @display(description="our offers of it")
+    @display(description=_("our offers of it"))
     def offers_of_it(self, product: CatalogueProduct) -> str:
         count = Offer.objects.filter(
             account__marketplace=product.marketplace, external_product_id=product.external_id

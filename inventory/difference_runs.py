@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import UnfoldAdminDateWidget
 
 from backoffice import runs
@@ -175,15 +176,15 @@ class UntilForm(ReasonForm):
     """For how long, and why."""
 
     until = forms.DateField(
-        label="Until", widget=UnfoldAdminDateWidget(),
-        help_text="What is still different on that day stands in the list again.",
+        label=_("Until"), widget=UnfoldAdminDateWidget(),
+        help_text=_("What is still different on that day stands in the list again."),
     )  # fmt: skip
     field_order = ("until", "reason")
 
     def clean_until(self) -> Any:
         until = self.cleaned_data["until"]
         if until <= timezone.localdate():
-            raise ValidationError("Choose a day to come.")
+            raise ValidationError(gettext("Choose a day to come."))
         return until
 
 

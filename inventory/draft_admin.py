@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.translation import gettext
 
 from backoffice import money
 from backoffice.admin import BaseAdmin
@@ -197,8 +198,8 @@ class OfferWizard(BaseAdmin):
             LogEntry.objects.log_actions(
                 cast(int, request.user.pk), [offer], ADDITION, change_message="Made step by step."
             )
-            text = f"The offer is on its way to {offer.account}; its state and “seen” below show what became of it."
-            self.message_user(request, text, messages.SUCCESS)
+            text = gettext("The offer is on its way to %(account)s; its state and “seen” below show what became of it.")
+            self.message_user(request, text % {"account": offer.account}, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:inventory_offer_change", args=[offer.pk]))
 
     # --- what they share -----------------------------------------------------------------------------------------

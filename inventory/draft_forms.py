@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import MaxLengthValidator
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -86,24 +87,24 @@ class NumbersForm(forms.Form):
         error_messages={"invalid": "It takes three capital letters, such as EUR."},
     )  # fmt: skip
     floor = forms.DecimalField(
-        min_value=LEAST_PRICE, max_digits=14, decimal_places=4, required=False, help_text="No lower price goes out.",
+        min_value=LEAST_PRICE, max_digits=14, decimal_places=4, required=False, help_text=_("No lower price goes out."),
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
     )  # fmt: skip
     ceiling = forms.DecimalField(
-        min_value=LEAST_PRICE, max_digits=14, decimal_places=4, required=False, help_text="No higher price goes out.",
+        min_value=LEAST_PRICE, max_digits=14, decimal_places=4, required=False, help_text=_("No higher price goes out."),
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
     )  # fmt: skip
     quantity = forms.IntegerField(
-        label="Show at most", min_value=0, max_value=2_000_000_000, required=False, widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="Empty: follow stock. Never more than can be delivered is shown.",
+        label=_("Show at most"), min_value=0, max_value=2_000_000_000, required=False, widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=_("Empty: follow stock. Never more than can be delivered is shown."),
     )  # fmt: skip
     min_quantity = forms.IntegerField(
-        label="Least quantity of an order", min_value=1, max_value=1_000_000, initial=1,
+        label=_("Least quantity of an order"), min_value=1, max_value=1_000_000, initial=1,
         widget=UnfoldAdminIntegerFieldWidget(),
     )  # fmt: skip
     low_stock_at = forms.IntegerField(
-        label="Low stock at", min_value=0, max_value=1_000_000, initial=0, widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="The marketplace warns when its number falls to this.",
+        label=_("Low stock at"), min_value=0, max_value=1_000_000, initial=0, widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=_("The marketplace warns when its number falls to this."),
     )  # fmt: skip
 
     def __init__(
@@ -129,7 +130,7 @@ class NumbersForm(forms.Form):
         said = super().clean() or {}
         low, high = said.get("floor"), said.get("ceiling")
         if low is not None and high is not None and low > high:
-            self.add_error("ceiling", "The ceiling is below the floor.")
+            self.add_error("ceiling", gettext("The ceiling is below the floor."))
         if "price" in self.fields and not self.errors and (refusal := self.refusal(said)):
             self.add_error("price", str(refusal))
         return said

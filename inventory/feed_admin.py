@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -39,12 +39,12 @@ class FeedAdmin(EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("account",)
     search_fields = ("external_id__exact",)
-    search_help_text = "The marketplace's number of it"
+    search_help_text = _("The marketplace's number of it")
     ordering = ("-pk",)
     fieldsets = (
         (None, {"fields": ("account", "external_id", "status", "size", "its_offers", "missing")}),
-        ("Work", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
-        ("Times", {"fields": ("by", "created_at", "sent_at", "checked_at", "ended_at")}),
+        (_("Work"), {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
+        (_("Times"), {"fields": ("by", "created_at", "sent_at", "checked_at", "ended_at")}),
     )
     readonly_fields = ("its_offers", "missing")
     actions = ("drop",)
@@ -58,32 +58,32 @@ class FeedAdmin(EvidenceAdmin):
     def get_buttons(self, request: HttpRequest, row: Feed) -> Sequence[str]:
         return self.buttons if row.ended_at is None else ()
 
-    @display(description="feed", ordering="pk")
+    @display(description=_("feed"), ordering="pk")
     def name(self, row: Feed) -> str:
         return str(row)
 
-    @display(description="there")
+    @display(description=_("there"))
     def there(self, row: Any) -> int:
         return int(row.units_there)
 
-    @display(description="offers, each with its state")
+    @display(description=_("offers, each with its state"))
     def its_offers(self, row: Feed) -> str:
         return link("admin:inventory_offer_changelist", f"see all {row.size:,}", query=f"feed__id__exact={row.pk}")
 
-    @display(description="not seen there yet")
+    @display(description=_("not seen there yet"))
     def missing(self, row: Any) -> str:
         left = row.size - row.units_there
         query = f"feed__id__exact={row.pk}&external_id__exact="
         return link("admin:inventory_offer_changelist", f"{left:,} offers", query=query)
 
-    @admin.action(description="Give up", permissions=["change_offer"])
+    @admin.action(description=_("Give up"), permissions=["change_offer"])
     def drop(self, request: HttpRequest, queryset: "QuerySet[Feed]") -> HttpResponse | None:
         if answer(request) is None:
             facts = ["What it has made stays. What is not there may then be pushed by itself: make sure first that the"
                      " marketplace does not work on it any more, or it will be there twice."]  # fmt: skip
             return self.ask(request, queryset, form=forms.Form(), title="Give up", facts=facts, is_dangerous=True)
         count = sum(feeds.drop(feed, by=request.user.get_username()) for feed in queryset)
-        self.tell(request, count, "{rows} given up. One that is being sent, or is over, is left alone.")
+        self.tell(request, count, gettext("{rows} given up. One that is being sent, or is over, is left alone."))
         return None
 
     def has_change_offer_permission(self, request: HttpRequest) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -23,7 +24,7 @@ class WithdrawForm(forms.Form):
     """What is wrong with codes that are taken out of sale."""
 
     state = forms.ChoiceField(
-        label="They are",
+        label=_("They are"),
         choices=[
             (Code.State.FAULTY.value, "faulty: they do not work"),
             (Code.State.VOID.value, "void: they must not be sold"),
@@ -36,8 +37,8 @@ class QuantityForm(forms.Form):
     """How many codes of each offer."""
 
     quantity = forms.IntegerField(
-        label="How many", min_value=1, max_value=10_000, widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
-        help_text="Of each offer chosen.",
+        label=_("How many"), min_value=1, max_value=10_000, widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
+        help_text=_("Of each offer chosen."),
     )  # fmt: skip
 
 
@@ -45,8 +46,8 @@ class ItemIdForm(forms.Form):
     """Under which id a person saw a code at the marketplace."""
 
     external_id = forms.CharField(
-        label="Its id there", max_length=100, required=False, widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
-        help_text="With it the code is watched, and can be taken back from here. Empty if it is not shown.",
+        label=_("Its id there"), max_length=100, required=False, widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
+        help_text=_("With it the code is watched, and can be taken back from here. Empty if it is not shown."),
     )  # fmt: skip
 
 
@@ -54,21 +55,21 @@ class BuyForm(forms.Form):
     """How many codes to buy, for how much at most, for which product of ours."""
 
     quantity = forms.IntegerField(
-        label="How many", min_value=1, max_value=MOST_AT_ONCE,
+        label=_("How many"), min_value=1, max_value=MOST_AT_ONCE,
         widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
     )  # fmt: skip
     max_price = forms.DecimalField(
-        label="Ceiling for one", min_value=Decimal("0.01"), max_digits=12, decimal_places=2,
+        label=_("Ceiling for one"), min_value=Decimal("0.01"), max_digits=12, decimal_places=2,
         widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.01"}),
-        help_text="The cheapest is bought, and none for more than this.",
+        help_text=_("The cheapest is bought, and none for more than this."),
     )  # fmt: skip
     currency = forms.RegexField(
         r"^[A-Z]{3}$", widget=UnfoldAdminTextInputWidget(), help_text=CURRENCY_HELP,
         error_messages={"invalid": "It takes three capital letters, such as EUR."},
     )  # fmt: skip
     sku = forms.CharField(
-        label="Our product", max_length=100, widget=UnfoldAdminTextInputWidget(),
-        help_text="The SKU that the codes go into stock as.",
+        label=_("Our product"), max_length=100, widget=UnfoldAdminTextInputWidget(),
+        help_text=_("The SKU that the codes go into stock as."),
     )  # fmt: skip
 
     def __init__(self, *args: Any, remote: RemoteProduct, **kwargs: Any) -> None:
@@ -84,7 +85,7 @@ class BuyForm(forms.Form):
     def clean_quantity(self) -> int:
         quantity, available = int(self.cleaned_data["quantity"]), self.remote.available
         if available is not None and quantity > available:
-            raise forms.ValidationError(f"Only {available:,} are in stock there.")
+            raise forms.ValidationError(gettext("Only %(count)s are in stock there.") % {"count": f"{available:,}"})
         return quantity
 
     def clean(self) -> dict[str, Any]:
@@ -93,7 +94,8 @@ class BuyForm(forms.Form):
         is_comparable = self.remote.currency in ("", data.get("currency"))
         if lowest is not None and ceiling is not None and is_comparable and lowest > ceiling:
             shown = money.display(lowest, self.remote.currency)
-            self.add_error("max_price", f"The lowest price is {shown} now: none could be bought.")
+            text = gettext("The lowest price is %(price)s now: none could be bought.") % {"price": shown}
+            self.add_error("max_price", text)
         return data
 
 
@@ -103,30 +105,33 @@ class ReceiveForm(forms.Form):
     # A form that is sent twice puts its units on the shelf once.
     token = forms.CharField(max_length=40, widget=forms.HiddenInput, initial=lambda: uuid4().hex)
     quantity = forms.IntegerField(
-        label="How many",
+        label=_("How many"),
         min_value=1,
         max_value=1_000_000,
         widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
     )
     cost = forms.DecimalField(
-        label="Cost of one", min_value=0, max_digits=14, decimal_places=4, required=False,
-        widget=UnfoldAdminDecimalFieldWidget(), help_text="What was paid for a unit; profit is counted from it.",
+        label=_("Cost of one"), min_value=0, max_digits=14, decimal_places=4, required=False,
+        widget=UnfoldAdminDecimalFieldWidget(), help_text=_("What was paid for a unit; profit is counted from it."),
     )  # fmt: skip
     currency = forms.RegexField(
         r"^[A-Z]{3}$", required=False, widget=UnfoldAdminTextInputWidget(), help_text=CURRENCY_HELP,
         error_messages={"invalid": "It takes three capital letters, such as EUR."},
     )  # fmt: skip
     supplier = forms.ModelChoiceField(
-        Supplier.objects.all(), required=False, widget=UnfoldAdminSelectWidget(), help_text="Who they came from."
+        Supplier.objects.all(), required=False, widget=UnfoldAdminSelectWidget(), help_text=_("Who they came from.")
     )
     reference = forms.CharField(
-        max_length=200, required=False, widget=UnfoldAdminTextInputWidget(), help_text="Their invoice or order number."
+        max_length=200,
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text=_("Their invoice or order number."),
     )
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
         if said.get("cost") is not None and not said.get("currency"):
-            self.add_error("currency", f"A cost has a currency. {CURRENCY_HELP}")
+            self.add_error("currency", f"{gettext('A cost has a currency.')} {CURRENCY_HELP}")
         return said
 
 
@@ -134,10 +139,10 @@ class CorrectForm(forms.Form):
     """What a person counted on the shelf."""
 
     counted = forms.IntegerField(
-        label="Units on the shelf", min_value=0, max_value=10_000_000,
+        label=_("Units on the shelf"), min_value=0, max_value=10_000_000,
         widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}),
-        help_text="All that is there, with what is set aside for orders.",
+        help_text=_("All that is there, with what is set aside for orders."),
     )  # fmt: skip
     note = forms.CharField(
-        label="Why", max_length=300, widget=UnfoldAdminTextInputWidget(), help_text="Such as “broken in transit”."
+        label=_("Why"), max_length=300, widget=UnfoldAdminTextInputWidget(), help_text=_("Such as “broken in transit”.")
     )

@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
@@ -44,18 +44,18 @@ class ImportForm(forms.Form):
     product = forms.ModelChoiceField(
         Product.objects.filter(kind=Product.Kind.CODES),
         widget=AutocompleteSelect(Batch._meta.get_field("product"), admin.site),
-        help_text="What the codes are for, by the beginning of its SKU or name.",
+        help_text=_("What the codes are for, by the beginning of its SKU or name."),
         error_messages={"invalid_choice": "Choose a product that is a pool of codes; units that are counted take none."},
     )  # fmt: skip
     file = forms.FileField(required=False, widget=forms.FileInput())
     text = forms.CharField(
-        label="Or paste them", required=False, strip=False,
+        label=_("Or paste them"), required=False, strip=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="A code a line; or a CSV with the header code[,serial][,expires][,cost].",
+        help_text=_("A code a line; or a CSV with the header code[,serial][,expires][,cost]."),
     )  # fmt: skip
     cost = forms.CharField(
-        label="Cost of one", required=False, widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.0001", "min": "0"}),
-        help_text="What was paid for a code, where its own line names none. Profit is counted from it.",
+        label=_("Cost of one"), required=False, widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "0.0001", "min": "0"}),
+        help_text=_("What was paid for a code, where its own line names none. Profit is counted from it."),
     )  # fmt: skip
     currency = forms.RegexField(
         r"^[A-Za-z]{3}$", required=False, widget=UnfoldAdminTextInputWidget(), help_text=CURRENCY_HELP,
@@ -63,16 +63,16 @@ class ImportForm(forms.Form):
     )  # fmt: skip
     supplier = forms.ModelChoiceField(
         Supplier.objects.all(), required=False, widget=UnfoldAdminSelectWidget(),
-        help_text="Who sold them. New ones are added under Suppliers.",
+        help_text=_("Who sold them. New ones are added under Suppliers."),
     )  # fmt: skip
     reference = forms.CharField(
         max_length=200, required=False, widget=UnfoldAdminTextInputWidget(),
-        help_text="Their invoice or order number. A batch of the product that has it is added to.",
+        help_text=_("Their invoice or order number. A batch of the product that has it is added to."),
     )  # fmt: skip
     expires = forms.DateField(
         required=False,
         widget=UnfoldAdminTextInputWidget({"type": "date"}),
-        help_text="Where a line names no date of its own.",
+        help_text=_("Where a line names no date of its own."),
     )
 
     def clean_file(self) -> Any:
@@ -80,7 +80,8 @@ class ImportForm(forms.Form):
         if file and file.size > LARGEST_FILE:
             most = LARGEST_FILE // 1024 // 1024
             raise forms.ValidationError(
-                f"The file is larger than {most} MB. Cut it into parts, or use the command import_codes."
+                gettext("The file is larger than %(most)s MB. Cut it into parts, or use the command import_codes.")
+                % {"most": most}
             )
         return file
 
@@ -103,10 +104,13 @@ class ImportForm(forms.Form):
         file, text = said.get("file"), said.get("text", "").strip()
         if "file" not in self.errors and bool(file) == bool(text):
             self.add_error(
-                "file", "Choose either: a file or pasted codes." if file else "Choose a file, or paste codes."
+                "file",
+                gettext("Choose either: a file or pasted codes.")
+                if file
+                else gettext("Choose a file, or paste codes."),
             )
         if said.get("cost") is not None and not said.get("currency") and "currency" not in self.errors:
-            self.add_error("currency", f"A cost has a currency. {CURRENCY_HELP}")
+            self.add_error("currency", f"{gettext('A cost has a currency.')} {CURRENCY_HELP}")
         if not self.errors:
             self._check_batch()
         return said
@@ -156,12 +160,12 @@ class CodeImportAdmin(EvidenceAdmin):
         """Who may import sees imports, too."""
         return self.has_add_permission(request) or super().has_view_permission(request, obj)
 
-    @display(description="status", label=STAGES)
+    @display(description=_("status"), label=STAGES)
     def shown_stage(self, found: CodeImport) -> tuple[str, str]:
         stage = CodeImport.Stage(found.stage)
         return stage.value, stage.label
 
-    @display(description="cost of one")
+    @display(description=_("cost of one"))
     def price(self, found: CodeImport) -> str:
         return money.display(found.cost, found.currency)
 
@@ -231,16 +235,18 @@ class CodeImportAdmin(EvidenceAdmin):
 
     def confirm_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         if code_imports.confirm(self._to_change(request, pk), by=cast(User, request.user)) is None:
-            text = "It was not confirmed in time, so its lines were erased. Nothing was imported: give the codes again."
+            text = gettext(
+                "It was not confirmed in time, so its lines were erased. Nothing was imported: give the codes again."
+            )
             self.message_user(request, text, messages.ERROR)
         return HttpResponseRedirect(reverse("admin:inventory_codeimport_change", args=[pk]))
 
     def discard_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         is_gone = code_imports.discard(self._to_change(request, pk))
         text = (
-            "Its lines were erased. Nothing was imported."
+            gettext("Its lines were erased. Nothing was imported.")
             if is_gone
-            else "It is being imported, or was erased, already."
+            else gettext("It is being imported, or was erased, already.")
         )
         self.message_user(request, text, messages.SUCCESS if is_gone else messages.WARNING)
         return HttpResponseRedirect(reverse("admin:inventory_codeimport_changelist"))

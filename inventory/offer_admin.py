@@ -9,7 +9,7 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -99,7 +99,7 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
     )  # fmt: skip
     list_select_related = ("account", "product")
     search_fields = ("external_id__startswith", "external_product_id__startswith", "product__sku__startswith")
-    search_help_text = "Beginning of the offer's id, the product's id or the SKU"
+    search_help_text = _("Beginning of the offer's id, the product's id or the SKU")
     autocomplete_fields = ("account", "product")
     form = OfferForm
     ordering = ("-pk",)
@@ -113,16 +113,16 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("account", "product", "external_product_id", "external_id", "title", "description")}),
-        ("Wanted", {"fields": (
+        (_("Wanted"), {"fields": (
             ("price", "currency"), ("earns", "margin", "buyer_sees"), ("floor", "ceiling"), "its_floor", "quantity",
             ("is_active", "sale"), "min_quantity", "low_stock_at",
         )}),
-        ("Price history", {"fields": ("price_history",)}),
-        ("Choices", {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
-        ("State", {"fields": ("state", "removal_by", "failure", "last_error", "attempts", "next_try_at")}),
-        ("Uploaded codes", {"fields": ("its_uploads",)}),
-        ("Pushed", {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
-        ("Seen", {"fields": (
+        (_("Price history"), {"fields": ("price_history",)}),
+        (_("Choices"), {"fields": ("offer_type", "visibility", "attributes"), "classes": ("collapse",)}),
+        (_("State"), {"fields": ("state", "removal_by", "failure", "last_error", "attempts", "next_try_at")}),
+        (_("Uploaded codes"), {"fields": ("its_uploads",)}),
+        (_("Pushed"), {"fields": ("pushed_quantity", "pushed_at", "pushed")}),
+        (_("Seen"), {"fields": (
             "seen_status", "seen_word", "stopped_because", "seen_price", "seen_quantity", "seen_at", "seen",
         )}),
     )  # fmt: skip
@@ -157,25 +157,25 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
         count = Subquery(found.annotate(count=Count("pk")).values("count"))
         return super().get_queryset(request).annotate(differences_open=count)
 
-    @display(description="differences")
+    @display(description=_("differences"))
     def differs(self, offer: Any) -> str:
         count = offer.differences_open
         return (
             link("admin:inventory_difference_changelist", str(count), query=f"q={offer.external_id}") if count else ""
         )
 
-    @display(description="offer", ordering="external_id")
+    @display(description=_("offer"), ordering="external_id")
     def name(self, offer: Offer) -> str:
         return format_html(WIDE_ENOUGH, offer.title or str(offer))
 
-    @display(description="in their word")
+    @display(description=_("in their word"))
     def seen_word(self, offer: Offer) -> str:
         return str(offer.seen.get("status_word", ""))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PricedList]:
         return PricedList
 
-    @display(description="we get", ordering="we_get")
+    @display(description=_("we get"), ordering="we_get")
     def earns(self, offer: Any) -> str:
         earning = _earning(offer)
         if earning.amount is None:
@@ -183,11 +183,11 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
         shown = money.display(earning.amount, offer.currency)
         return f"{shown}, {earning.source}" if _is_alone(offer) else shown
 
-    @display(description="margin")
+    @display(description=_("margin"))
     def margin(self, offer: Any) -> str:
         return _earning(offer).margin_words
 
-    @display(description="floor that holds")
+    @display(description=_("floor that holds"))
     def its_floor(self, offer: Offer) -> str:
         if offer._state.adding:
             return ""
@@ -195,7 +195,7 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
         refusal = limits.refusal(offer.price) if offer.price is not None else None
         return f"{limits.words}. {refusal or ''}"
 
-    @display(description="last changes")
+    @display(description=_("last changes"))
     def price_history(self, offer: Offer) -> str:
         changes = PriceChange.objects.filter(offer=offer.pk, is_dry_run=False).order_by("-at", "-pk")[:HISTORY]
         lines = [
@@ -206,16 +206,16 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
         all_of_it = link("admin:inventory_pricechange_changelist", "All changes of its price", query=query)
         return format_html("{}{}", in_lines("\n".join(lines)) if lines else "", all_of_it)
 
-    @display(description="buyer pays")
+    @display(description=_("buyer pays"))
     def buyer_sees(self, offer: Offer) -> str:
         return money.display(offer.buyer_pays, offer.currency) if offer.simulated_price == offer.price else ""
 
-    @display(description="stock")
+    @display(description=_("stock"))
     def stock(self, offer: Any) -> int | None:
         """Units of its product that can be sold, before rules and limits."""
         return None if offer.product_id is None else offer.shelves.units.get(offer.product_id, 0)
 
-    @display(description="wanted")
+    @display(description=_("wanted"))
     def wanted(self, offer: Any) -> int:
         """Units that it should show now, as rules, pauses and its own limit say."""
         return publishing.wanted_quantity(offer, offer.shelves)
@@ -249,16 +249,22 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
             publishing.request(Offer.objects.filter(pk=obj.pk))
         pricing.request_simulation(Offer.objects.filter(pk=obj.pk))
 
-    @admin.action(description="Push", permissions=["change"])
+    @admin.action(description=_("Push"), permissions=["change"])
     def push(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> None:
         count = publishing.request(queryset.exclude(product=None))
-        self.tell(request, count, "{rows} being pushed; “seen” shows the result. One without a product is left alone.")
+        self.tell(
+            request,
+            count,
+            gettext("{rows} being pushed; “seen” shows the result. One without a product is left alone."),
+        )
 
-    @admin.action(description="Forget the offer id", permissions=["change"])
+    @admin.action(description=_("Forget the offer id"), permissions=["change"])
     def forget_id(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:
         if answer(request) is None:
             return self._ask_forget(request, queryset)
-        text = "{rows} without an offer id: the next push makes it anew. One that is being pushed is left alone: wait for it."
+        text = gettext(
+            "{rows} without an offer id: the next push makes it anew. One that is being pushed is left alone: wait for it."
+        )
         self.tell(request, publishing.forget_id(queryset), text)
         return None
 

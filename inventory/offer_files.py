@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy as _
 from import_export.admin import ImportExportMixin
 from import_export.fields import Field
 from import_export.formats.base_formats import CSV, XLSX
@@ -194,13 +195,14 @@ def _diff(outcome: Outcome) -> list[str]:
 class OfferImportForm(ImportForm):
     account = forms.ModelChoiceField(
         Account.objects.all(), required=False, widget=UnfoldAdminSelectWidget(),
-        help_text="Of rows that name none in a column “account”.",
+        help_text=_("Of rows that name none in a column “account”."),
     )  # fmt: skip
 
     def clean_import_file(self) -> Any:
         file = self.cleaned_data["import_file"]
         if file.size > LARGEST_FILE:
-            raise ValidationError(f"The file is larger than {LARGEST_FILE // 1024 // 1024} MB. Cut it into parts.")
+            text = gettext("The file is larger than %(most)s MB. Cut it into parts.")
+            raise ValidationError(text % {"most": LARGEST_FILE // 1024 // 1024})
         return file
 
 
@@ -247,15 +249,21 @@ class OfferFiles(ImportExportMixin):
         if request.method == "POST" and self.has_import_permission(request) and form.is_valid():
             storage = self.get_tmp_storage_class()(name=form.cleaned_data["import_file_name"], read_mode="rb")
             if storage.read() is None:
-                messages.error(request, "The file was imported already, or waited for too long. Choose it again.")
+                messages.error(
+                    request, gettext("The file was imported already, or waited for too long. Choose it again.")
+                )
                 return HttpResponseRedirect(reverse("admin:inventory_offer_import"))
         return super().process_import(request, **kwargs)
 
     def add_success_message(self, result: Result, request: HttpRequest) -> None:
         made, changed = result.totals["new"], result.totals["update"]
-        text = f"{made} offers created, {changed} changed, {result.totals['skip']} rows as they were."
-        messages.success(request, f"{text} What changed is on its way to the marketplaces.")
+        text = gettext(
+            "%(made)s offers created, %(changed)s changed, %(same)s rows as they were."
+            " What changed is on its way to the marketplaces."
+        )
+        messages.success(request, text % {"made": made, "changed": changed, "same": result.totals["skip"]})
         refused = result.totals["error"]
         if refused:
             first = "; ".join(f"row {row.number}: {row.errors[0].error}" for row in result.error_rows[:3])
-            messages.warning(request, f"{refused} rows were refused after all: {first}.")
+            text = gettext("%(count)s rows were refused after all: %(first)s.")
+            messages.warning(request, text % {"count": refused, "first": first})

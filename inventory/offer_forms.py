@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 
 from inventory import limits
 from inventory.limits import Book, PriceRefused
@@ -27,7 +28,7 @@ class OfferForm(forms.ModelForm):
         data = super().clean() or {}
         low, high = data.get("floor"), data.get("ceiling")
         if low is not None and high is not None and low > high:
-            self.add_error("ceiling", "The ceiling is below the floor.")
+            self.add_error("ceiling", gettext("The ceiling is below the floor."))
         return data
 
     def _post_clean(self) -> None:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import date
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy as _
 
 from backoffice import money
 from backoffice.admin import BaseAdmin, answer, link
@@ -41,7 +42,7 @@ class OfferThere(BaseAdmin):
     def has_delete_there_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("inventory.delete_offer"))
 
-    @admin.action(description="Competitors", permissions=["change"])
+    @admin.action(description=_("Competitors"), permissions=["change"])
     def competitors(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:
         offer = self._the_one(request, queryset, "competitors")
         if offer is None:
@@ -64,7 +65,7 @@ class OfferThere(BaseAdmin):
         headers = ["Seller", "Rating", "Price", "Against ours"]
         return self._page(request, offer, "Competitors", facts=facts, problem=problem, headers=headers, rows=rows)
 
-    @admin.action(description="Codes there", permissions=["change"])
+    @admin.action(description=_("Codes there"), permissions=["change"])
     def codes_there(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:
         offer = self._the_one(request, queryset, "codes_there")
         if offer is None:
@@ -90,7 +91,7 @@ class OfferThere(BaseAdmin):
         headers = ["Id there", "Status there", "Since", "Our code", "Difference"]
         return self._page(request, offer, "Codes there", facts=facts, problem=found.problem, headers=headers, rows=rows)
 
-    @admin.action(description="Delete there", permissions=["delete_there"])
+    @admin.action(description=_("Delete there"), permissions=["delete_there"])
     def delete_there(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:
         offer = self._the_one(request, queryset, "delete_there")
         if offer is None:
@@ -103,7 +104,8 @@ class OfferThere(BaseAdmin):
             )
         if not reason:
             removal.ask(offer, by=request.user.get_username())
-            self.message_user(request, f"Offer “{offer}” is being deleted there; “shown as” says when it is.")
+            text = gettext("Offer “%(offer)s” is being deleted there; “shown as” says when it is.") % {"offer": offer}
+            self.message_user(request, text)
             return None
         self.message_user(request, f"{reason}.", messages.ERROR)
         return None
@@ -113,7 +115,7 @@ class OfferThere(BaseAdmin):
         offer = queryset.select_related("account", "product").first()
         if offer is not None and action in self.get_there_buttons(offer):
             return offer
-        self.message_user(request, "That can't be asked of this offer's marketplace now.", messages.WARNING)
+        self.message_user(request, gettext("That can't be asked of this offer's marketplace now."), messages.WARNING)
         return None
 
     def _page(

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.db import connection
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
 from backoffice import money, runs
@@ -194,8 +195,8 @@ class NumberForm(forms.Form):
     """How many units offers show at most."""
 
     quantity = forms.IntegerField(
-        label="At most", min_value=0, max_value=1_000_000, required=False,
-        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}), help_text="Empty: all that is in stock.",
+        label=_("At most"), min_value=0, max_value=1_000_000, required=False,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"autofocus": True}), help_text=_("Empty: all that is in stock."),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -35,13 +35,13 @@ class Pausable(BulkRuns):
     def get_buttons(self, request: HttpRequest, row: Any) -> Sequence[str]:
         return [*super().get_buttons(request, row), "resume_sales" if _pause_of(row) else "pause_sales"]
 
-    @display(description="sale")
+    @display(description=_("sale"))
     def sale(self, row: Any) -> str:
         """Whether it is for sale, and if not who paused it and why."""
         pause = _pause_of(row)
         return f"Paused {clock.said(pause.at)} by {pause.by}: {pause.reason}" if pause else "Not paused."
 
-    @admin.action(description="Pause sales", permissions=["pause"])
+    @admin.action(description=_("Pause sales"), permissions=["pause"])
     def pause_sales(self, request: HttpRequest, queryset: "QuerySet[Any]") -> HttpResponse | None:
         form = ReasonForm(answer(request))
         targets = [pauses.target(row) for row in queryset]
@@ -50,18 +50,19 @@ class Pausable(BulkRuns):
             return self.ask(request, queryset, form=form, title="Pause sales", facts=told, is_dangerous=True)
         by, reason = request.user.get_username(), form.cleaned_data["reason"]
         count = sum(pauses.pause(each, by=by, reason=reason) for each in targets)
-        self.message_user(
-            request, f"Sales are paused: {count} offers are being shown as out of stock now.", messages.SUCCESS
-        )
+        self.message_user(request, _paused_words(count), messages.SUCCESS)
         return None
 
-    @admin.action(description="Resume sales", permissions=["pause"])
+    @admin.action(description=_("Resume sales"), permissions=["pause"])
     def resume_sales(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         by = request.user.get_username()
         count = sum(pauses.resume(pauses.target(row), by=by) for row in queryset)
-        self.message_user(
-            request, f"Sales go on: {count} offers show their stock again within seconds.", messages.SUCCESS
-        )
+        text = gettext("Sales go on: %(count)s offers show their stock again within seconds.") % {"count": count}
+        self.message_user(request, text, messages.SUCCESS)
+
+
+def _paused_words(count: int) -> str:
+    return gettext("Sales are paused: %(count)s offers are being shown as out of stock now.") % {"count": count}
 
 
 def _pause_of(row: Any) -> Pause | None:
@@ -75,7 +76,7 @@ def _pause_of(row: Any) -> Pause | None:
 class WidePauseForm(ReasonForm):
     """What is to be paused, beyond a single page: a marketplace, or everything."""
 
-    what = forms.ChoiceField(label="Pause", choices=[], widget=UnfoldAdminSelectWidget())
+    what = forms.ChoiceField(label=_("Pause"), choices=[], widget=UnfoldAdminSelectWidget())
     field_order = ("what", "reason")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -117,13 +118,17 @@ class PauseAdmin(BulkRuns, EvidenceAdmin):
         context = {**(extra_context or {}), "may_pause": self.has_pause_permission(request)}
         return super().changelist_view(request, context)
 
-    @display(description="what")
+    @display(description=_("what"))
     def named(self, pause: Pause) -> str:
         return pause.what
 
-    @admin.action(description="Resume", permissions=["pause"])
+    @admin.action(description=_("Resume"), permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: "QuerySet[Pause]") -> None:
-        self.tell(request, pauses.end(queryset, by=request.user.get_username()), "{rows} ended; offers follow at once.")
+        self.tell(
+            request,
+            pauses.end(queryset, by=request.user.get_username()),
+            gettext("{rows} ended; offers follow at once."),
+        )
 
     def get_urls(self) -> list[Any]:
         return [
@@ -135,16 +140,14 @@ class PauseAdmin(BulkRuns, EvidenceAdmin):
         """Pause a marketplace, or everything."""
         back = HttpResponseRedirect(reverse("admin:inventory_pause_changelist"))
         if not self.has_pause_permission(request):
-            self.message_user(request, "You may not pause sales. Ask a manager.", messages.ERROR)
+            self.message_user(request, gettext("You may not pause sales. Ask a manager."), messages.ERROR)
             return back
         form = WidePauseForm(request.POST or None)
         if form.is_valid():
             slug = form.cleaned_data["what"]
             what = pauses.target(slug) if slug else pauses.EVERYTHING
             count = pauses.pause(what, by=request.user.get_username(), reason=form.cleaned_data["reason"])
-            self.message_user(
-                request, f"Sales are paused: {count} offers are being shown as out of stock now.", messages.SUCCESS
-            )
+            self.message_user(request, _paused_words(count), messages.SUCCESS)
             return back
         context = {
             **self.admin_site.each_context(request),
@@ -172,8 +175,8 @@ class QuantityRuleAdmin(BaseAdmin):
     autocomplete_fields = ("offer", "product", "account")
     search_fields = ("product__sku__startswith", "offer__external_id__startswith")
     fieldsets = (
-        ("For one of these", {"fields": ("offer", "product", "account")}),
-        ("Shown", {"fields": ("buffer", "share", "cap", "stop_below", "fixed")}),
+        (_("For one of these"), {"fields": ("offer", "product", "account")}),
+        (_("Shown"), {"fields": ("buffer", "share", "cap", "stop_below", "fixed")}),
     )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:

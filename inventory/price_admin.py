@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.admin import StackedInline, TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
@@ -38,7 +38,7 @@ class FeeInline(ShowsWhatItShowed, TabularInline):
     model = Fee
     extra = 0
     fields = ("category", "percent", "fixed", "currency")
-    verbose_name_plural = "fees that the marketplace keeps"
+    verbose_name_plural = _("fees that the marketplace keeps")
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -54,7 +54,7 @@ class FeeInline(ShowsWhatItShowed, TabularInline):
 class AccountTermsInline(ShowsWhatItShowed, StackedInline):
     model = AccountTerms
     extra = 0
-    verbose_name_plural = "least margin"
+    verbose_name_plural = _("least margin")
 
 
 @admin.register(Fee)
@@ -71,7 +71,7 @@ class FeeAdmin(BaseAdmin):
         " a price itself, its own answer is shown."
     )
 
-    @display(description="category", ordering="category")
+    @display(description=_("category"), ordering="category")
     def for_category(self, fee: Fee) -> str:
         return fee.category or "all"
 
@@ -89,9 +89,9 @@ class PriceRuleAdmin(BaseAdmin):
     readonly_fields = ("reach",)
     fieldsets = (
         (None, {"fields": ("name", "is_enabled", "is_dry_run")}),
-        ("For", {"fields": ("account", "product", "offer", "reach")}),
-        ("Price", {"fields": ("kind", ("value", "currency"), "step_kind", ("floor", "ceiling"))}),
-        ("Calm", {"fields": ("dead_band", "changes_an_hour")}),
+        (_("For"), {"fields": ("account", "product", "offer", "reach")}),
+        (_("Price"), {"fields": ("kind", ("value", "currency"), "step_kind", ("floor", "ceiling"))}),
+        (_("Calm"), {"fields": ("dead_band", "changes_an_hour")}),
     )
     empty_help = _(
         "No price rule yet. A rule sets prices every five minutes: to a fixed amount, to a margin over cost, or just below"
@@ -99,11 +99,11 @@ class PriceRuleAdmin(BaseAdmin):
         " with a dry run: the price history then shows what it would do."
     )
 
-    @display(description="for")
+    @display(description=_("for"))
     def what_for(self, rule: PriceRule) -> str:
         return rule.scope
 
-    @display(description="sets", ordering="kind")
+    @display(description=_("sets"), ordering="kind")
     def sets(self, rule: PriceRule) -> str:
         value = f"{rule.value.normalize():f}"
         amount = money.display(rule.value, rule.currency)
@@ -114,7 +114,7 @@ class PriceRuleAdmin(BaseAdmin):
         by = f"{value} %" if rule.step_kind == PriceRule.StepKind.PERCENT else amount
         return f"cheapest − {by}"
 
-    @display(description="reaches")
+    @display(description=_("reaches"))
     def reach(self, rule: PriceRule) -> str:
         """How many offers it is for now, and which of them it can't serve."""
         if rule._state.adding:
@@ -141,7 +141,7 @@ class CompetitorWatchAdmin(BulkRuns, EvidenceAdmin):
     list_filter = (("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter))
     list_select_related = ("account", "offer__product")
     search_fields = ("offer__external_id__startswith",)
-    search_help_text = "Beginning of the offer's id"
+    search_help_text = _("Beginning of the offer's id")
     ordering = ("-pk",)
     fields = (
         "offer", "account", ("price", "currency"), "seller", "others", "read_at", "note", "state", "attempts", "next_try_at",
@@ -159,10 +159,10 @@ class CompetitorWatchAdmin(BulkRuns, EvidenceAdmin):
     def has_look_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("inventory.change_competitorwatch"))
 
-    @admin.action(description="Look again", permissions=["look"])
+    @admin.action(description=_("Look again"), permissions=["look"])
     def look_again(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         count = sum(outgoing.try_again(watch) for watch in queryset)
-        self.tell(request, count, "{rows} read again now.")
+        self.tell(request, count, gettext("{rows} read again now."))
 
 
 @admin.register(PriceChange)
@@ -185,7 +185,7 @@ class PriceChangeAdmin(EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("offer__account", "offer__product", "rule")
     search_fields = ("offer__external_id__startswith", "offer__product__sku__startswith")
-    search_help_text = "Beginning of the offer's id or the SKU"
+    search_help_text = _("Beginning of the offer's id or the SKU")
     ordering = ("-at", "-pk")
     fields = ("offer", "before_and_after", "reason", "rule", "is_dry_run", "by", "at")
     readonly_fields = ("before_and_after",)
@@ -193,10 +193,10 @@ class PriceChangeAdmin(EvidenceAdmin):
         "No price was changed yet. Whatever changes one, a person, a file, a run or a rule, is written down here."
     )
 
-    @display(description="account", ordering="offer__account")
+    @display(description=_("account"), ordering="offer__account")
     def account(self, change: PriceChange) -> str:
         return str(change.offer.account)
 
-    @display(description="price")
+    @display(description=_("price"))
     def before_and_after(self, change: PriceChange) -> str:
         return change.words

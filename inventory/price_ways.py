@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelectWidget
 
 from backoffice import money
@@ -25,29 +26,31 @@ WITHOUT_VALUE = (RULE, FLOOR)
 class PriceForm(forms.Form):
     """How prices change."""
 
-    way = forms.ChoiceField(label="Change", choices=list(WAYS.items()), widget=UnfoldAdminSelectWidget())
+    way = forms.ChoiceField(label=_("Change"), choices=list(WAYS.items()), widget=UnfoldAdminSelectWidget())
     value = forms.DecimalField(
         max_digits=12, decimal_places=4, required=False,
         widget=UnfoldAdminDecimalFieldWidget(attrs={"autofocus": True, "step": "any"}),
-        help_text="Such as 5 or -2.5, for the first three. An amount is in each offer's own currency.",
+        help_text=_("Such as 5 or -2.5, for the first three. An amount is in each offer's own currency."),
     )  # fmt: skip
     rule = forms.ModelChoiceField(
         PriceRule.objects.all(), required=False, widget=UnfoldAdminSelectWidget(),
-        help_text="For the last. It is applied to the chosen offers, whichever it is made for, also when it is switched off"
-        " or on a dry run.",
+        help_text=_(
+            "For the last. It is applied to the chosen offers, whichever it is made for, also when it is switched off"
+            " or on a dry run."
+        ),
     )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         said = super().clean() or {}
         value, way = said.get("value"), said.get("way")
         if way in WAYS and way not in WITHOUT_VALUE and value is None and "value" not in self.errors:
-            self.add_error("value", "Say how much.")
+            self.add_error("value", gettext("Say how much."))
         if way == RULE and said.get("rule") is None and "rule" not in self.errors:
-            self.add_error("rule", "Say which rule.")
+            self.add_error("rule", gettext("Say which rule."))
         if value is not None and way == "to" and value <= 0:
-            self.add_error("value", "A price is more than nothing.")
+            self.add_error("value", gettext("A price is more than nothing."))
         if value is not None and way == "percent" and not -90 <= value <= 500:
-            self.add_error("value", "Between -90 and 500 percent at once.")
+            self.add_error("value", gettext("Between -90 and 500 percent at once."))
         return said
 
 

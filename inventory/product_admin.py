@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, F, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -35,12 +35,12 @@ class OfferInline(EvidenceInline):
     fields = readonly_fields = (
         "page", "account", "price", "currency", "quantity", "pushed_quantity", "seen_quantity", "seen_status", "state",
     )  # fmt: skip
-    verbose_name_plural = "offers of it"
+    verbose_name_plural = _("offers of it")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).select_related("account", "product")
 
-    @display(description="offer")
+    @display(description=_("offer"))
     def page(self, offer: Offer) -> str:
         return link("admin:inventory_offer_change", str(offer), offer.pk)
 
@@ -68,7 +68,7 @@ class ProductAdmin(Pausable):
     list_filter = (("kind", ChoicesDropdownFilter), LowFilter)
     list_select_related = ("cover",)
     search_fields = ("sku__startswith", "name__startswith")
-    search_help_text = "Beginning of the SKU or the name"
+    search_help_text = _("Beginning of the SKU or the name")
     readonly_fields = ("units", "movements", "imports", "sale", "cover_words", "offer_it")
     inlines = (OfferInline,)
     actions: Sequence[str] = ("receive", "correct", "pause_sales", "resume_sales")
@@ -102,38 +102,38 @@ class ProductAdmin(Pausable):
     def available(self, product: Any) -> int:
         return int(product.available)
 
-    @display(description="days of cover", ordering=F("cover__days").asc(nulls_last=True))
+    @display(description=_("days of cover"), ordering=F("cover__days").asc(nulls_last=True))
     def lasts(self, product: Any) -> Any:
         return product.cover.days if hasattr(product, "cover") else None
 
-    @display(description="low", boolean=True, ordering="cover__is_low")
+    @display(description=_("low"), boolean=True, ordering="cover__is_low")
     def is_low(self, product: Any) -> bool | None:
         return False if hasattr(product, "cover") and product.cover.is_low else None  # a red mark, or none
 
-    @display(description="days of cover")
+    @display(description=_("days of cover"))
     def cover_words(self, product: Product) -> str:
         return cover.words(product)
 
-    @display(description="stock")
+    @display(description=_("stock"))
     def units(self, product: Product) -> str:
         found = {state: units for state, units in stock.count(product.pk).items() if units}
         by_state = ", ".join(f"{units} {Code.State(state).label}" for state, units in found.items())
         return f"{stock.sellable(product.pk)} can be sold now. In all: {by_state or 'none'}."
 
-    @display(description="sell it")
+    @display(description=_("sell it"))
     def offer_it(self, product: Product) -> str:
         return link("admin:inventory_offer_new", "Make an offer of it", query=f"product={product.pk}")
 
-    @display(description="movements")
+    @display(description=_("movements"))
     def movements(self, product: Product) -> str:
         query = f"product__id__exact={product.pk}"
         return link("admin:inventory_movement_changelist", "Movements of this product", query=query)
 
-    @display(description="codes")
+    @display(description=_("codes"))
     def imports(self, product: Product) -> str:
         return link("admin:inventory_codeimport_add", "Import codes of this product", query=f"product={product.pk}")
 
-    @admin.action(description="Receive units", permissions=["move"])
+    @admin.action(description=_("Receive units"), permissions=["move"])
     def receive(self, request: HttpRequest, queryset: "QuerySet[Product]") -> HttpResponse | None:
         form = ReceiveForm(answer(request))
         product = queryset[0]
@@ -144,11 +144,15 @@ class ProductAdmin(Pausable):
             product_id=product.pk, quantity=said["quantity"], by=request.user.get_username(), key=said["token"],
             reference=said["reference"], supplier=said["supplier"], cost=said["cost"], currency=said["currency"],
         )  # fmt: skip
-        told = "put on the shelf; offers follow within seconds." if is_new else "were received already by this form."
-        self.message_user(request, f"{said['quantity']} units of {product} {told}", messages.SUCCESS)
+        told = (
+            gettext("%(units)s units of %(product)s put on the shelf; offers follow within seconds.")
+            if is_new
+            else gettext("%(units)s units of %(product)s were received already by this form.")
+        )
+        self.message_user(request, told % {"units": said["quantity"], "product": product}, messages.SUCCESS)
         return None
 
-    @admin.action(description="Correct the stock", permissions=["move"])
+    @admin.action(description=_("Correct the stock"), permissions=["move"])
     def correct(self, request: HttpRequest, queryset: "QuerySet[Product]") -> HttpResponse | None:
         form = CorrectForm(answer(request))
         product = queryset[0]
@@ -162,12 +166,14 @@ class ProductAdmin(Pausable):
         except stock.ShortStock as short_of:
             self.message_user(request, f"{short_of}.", messages.ERROR)
             return None
-        self.message_user(request, f"The stock of {product} was corrected by {difference:+} units.", messages.SUCCESS)
+        told = gettext("The stock of %(product)s was corrected by %(units)s units.")
+        self.message_user(request, told % {"product": product, "units": f"{difference:+}"}, messages.SUCCESS)
         return None
 
     def _ask_counted(self, request: HttpRequest, product: Product, form: Any, title: str) -> HttpResponse | None:
         if not product.is_counted:
-            self.message_user(request, f"{product} is a pool of codes: import codes instead.", messages.WARNING)
+            told = gettext("%(product)s is a pool of codes: import codes instead.") % {"product": product}
+            self.message_user(request, told, messages.WARNING)
             return None
         level = Level.objects.filter(pk=product.pk).first() or Level()
         facts = [f"{level.on_hand} units are on the shelf by the books, {level.held} of them set aside for orders."]
@@ -200,7 +206,7 @@ class BatchAdmin(BaseAdmin):
     list_select_related = ("product", "supplier")
     list_before_template = "admin/inventory/batch/import.html"
     search_fields = ("reference__startswith", "product__sku__startswith")
-    search_help_text = "Beginning of the reference or the SKU"
+    search_help_text = _("Beginning of the reference or the SKU")
     autocomplete_fields = ("supplier",)
     fields = (
         "product", "reference", "supplier", ("cost", "currency"), "file_name", "imported", "duplicates", "rejected",
@@ -211,7 +217,7 @@ class BatchAdmin(BaseAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    @display(description="codes")
+    @display(description=_("codes"))
     def its_codes(self, batch: Batch) -> str:
         return link("admin:inventory_code_changelist", "Codes of this batch", query=f"batch__id__exact={batch.pk}")
 
@@ -234,7 +240,7 @@ class HoldAdmin(EvidenceAdmin):
             super().get_queryset(request).annotate(units_held=Coalesce(units, F("units"), output_field=IntegerField()))
         )
 
-    @display(description="units held")
+    @display(description=_("units held"))
     def units_held(self, hold: Any) -> int:
         return int(hold.units_held)
 

@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import AllValuesCheckboxFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminTextareaWidget
@@ -24,9 +24,9 @@ SHOWN = 20
 class RatesForm(forms.Form):
     """A file of rates, or the same as a text."""
 
-    file = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget(), help_text="UTF-8, at most 1 MB.")
+    file = forms.FileField(required=False, widget=UnfoldAdminFileFieldWidget(), help_text=_("UTF-8, at most 1 MB."))
     text = forms.CharField(
-        label="Or its text",
+        label=_("Or its text"),
         required=False,
         max_length=LARGEST_FILE,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 6}),
@@ -36,11 +36,11 @@ class RatesForm(forms.Form):
         data = super().clean() or {}
         file = data.get("file")
         if file is not None and file.size > LARGEST_FILE:
-            self.add_error("file", "The file is larger than 1 MB.")
+            self.add_error("file", gettext("The file is larger than 1 MB."))
         elif file is not None:
             data["text"] = file.read().decode("utf-8-sig", errors="replace")
         if not self.errors and not data.get("text", "").strip():
-            self.add_error("file", "Choose a file, or paste its text.")
+            self.add_error("file", gettext("Choose a file, or paste its text."))
         return data
 
 
@@ -49,7 +49,7 @@ class ExchangeRateAdmin(BaseAdmin):
     list_display = ("pair", "amount", "day")
     list_filter = (("base", AllValuesCheckboxFilter), ("quote", AllValuesCheckboxFilter))
     search_fields = ("base__exact", "quote__exact")
-    search_help_text = "A currency, such as EUR"
+    search_help_text = _("A currency, such as EUR")
     ordering = ("-day", "base", "quote")
     fields = (("base", "quote"), "rate", "day")
     list_before_template = "admin/inventory/exchangerate/button.html"
@@ -59,11 +59,11 @@ class ExchangeRateAdmin(BaseAdmin):
         " rate that is not after the day counts, also the other way round and over a third currency."
     )
 
-    @display(description="pair", ordering="base")
+    @display(description=_("pair"), ordering="base")
     def pair(self, rate: ExchangeRate) -> str:
         return f"{rate.base} → {rate.quote}"
 
-    @display(description="rate", ordering="rate")
+    @display(description=_("rate"), ordering="rate")
     def amount(self, rate: ExchangeRate) -> str:
         return f"{rate.rate.normalize():f}"
 
@@ -82,15 +82,14 @@ class ExchangeRateAdmin(BaseAdmin):
         try:
             found = rates.read(text.splitlines(keepends=True))
         except ValueError as error:
-            form.add_error("file", f"This is no file of rates: {error}.")
+            form.add_error("file", gettext("This is no file of rates: %(problem)s.") % {"problem": error})
             return self._page(request, form)
         if "confirmed" not in request.POST:
             return self._preview(request, form, text, found)
         stored = rates.store(found.rows)
-        told = (
-            f"{len(stored.new)} rates were added and {len(stored.changed)} changed; {len(found.errors)} lines left out."
-        )
-        self.message_user(request, told, messages.SUCCESS)
+        told = gettext("%(added)s rates were added and %(changed)s changed; %(left_out)s lines left out.")
+        counts = {"added": len(stored.new), "changed": len(stored.changed), "left_out": len(found.errors)}
+        self.message_user(request, told % counts, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:inventory_exchangerate_changelist"))
 
     def _preview(self, request: HttpRequest, form: RatesForm, text: str, found: rates.RatesFile) -> HttpResponse:

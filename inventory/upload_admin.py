@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -43,16 +43,16 @@ class OfferUploads(UploadsMixin, BaseAdmin):
         units = Subquery(mine.values("offer").annotate(n=Count("pk")).values("n"), output_field=IntegerField())
         return super().get_queryset(request).annotate(units_uploaded=Coalesce(units, 0))
 
-    @display(description="uploaded", ordering="units_uploaded")
+    @display(description=_("uploaded"), ordering="units_uploaded")
     def uploaded(self, offer: Any) -> int:
         return int(offer.units_uploaded)
 
-    @display(description="codes in the offer")
+    @display(description=_("codes in the offer"))
     def its_uploads(self, offer: Any) -> str:
         query = f"offer__id__exact={offer.pk}"
         return link("admin:inventory_upload_changelist", f"{offer.units_uploaded} there now: see all", query=query)
 
-    @admin.action(description="Upload codes", permissions=["upload"])
+    @admin.action(description=_("Upload codes"), permissions=["upload"])
     def upload_codes(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:
         form = QuantityForm(answer(request))
         if not form.is_valid():
@@ -68,11 +68,15 @@ class OfferUploads(UploadsMixin, BaseAdmin):
                 count += uploads.upload(offer, quantity=form.cleaned_data["quantity"], by=by)
             except PermanentError as error:
                 self.message_user(request, str(error), messages.ERROR)
-        text = f"{count} codes are on their way into the offer; “Uploaded codes” shows what became of each."
-        self.tell(request, count, text if count else "No code was uploaded: there is none in stock.")
+        text = gettext("%(count)s codes are on their way into the offer; “Uploaded codes” shows what became of each.")
+        self.tell(
+            request,
+            count,
+            text % {"count": count} if count else gettext("No code was uploaded: there is none in stock."),
+        )
         return None
 
-    @admin.action(description="Take codes back", permissions=["upload"])
+    @admin.action(description=_("Take codes back"), permissions=["upload"])
     def take_codes_back(self, request: HttpRequest, queryset: "QuerySet[Offer]") -> HttpResponse | None:
         form = QuantityForm(answer(request))
         if not form.is_valid():
@@ -80,8 +84,12 @@ class OfferUploads(UploadsMixin, BaseAdmin):
             return self.ask(request, queryset, form=form, title="Take codes back", facts=facts)
         by, quantity = request.user.get_username(), form.cleaned_data["quantity"]
         count = sum(uploads.take_newest_back(offer, quantity=quantity, by=by) for offer in queryset)
-        text = f"{count} codes are coming back; each is for sale again when the marketplace has given it back."
-        self.tell(request, count, text if count else "No code of these offers can be taken back.")
+        text = gettext(
+            "%(count)s codes are coming back; each is for sale again when the marketplace has given it back."
+        )
+        self.tell(
+            request, count, text % {"count": count} if count else gettext("No code of these offers can be taken back.")
+        )
         return None
 
 
@@ -102,12 +110,12 @@ class CodeUploadInline(EvidenceInline):
 
     model = Upload
     fields = readonly_fields = ("page", "account", "status", "by", "created_at", "note")
-    verbose_name_plural = "uploaded to"
+    verbose_name_plural = _("uploaded to")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).select_related("account")
 
-    @display(description="offer")
+    @display(description=_("offer"))
     def page(self, row: Upload) -> str:
         return link("admin:inventory_upload_change", row.external_offer_id, row.pk)
 
@@ -131,7 +139,7 @@ class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("account", "code")
     search_fields = ("external_offer_id__exact", "external_id__exact")
-    search_help_text = "An offer's id, or the id of a code there"
+    search_help_text = _("An offer's id, or the id of a code there")
     ordering = ("-pk",)
     fieldsets = (
         (
@@ -149,9 +157,9 @@ class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
                 )
             },
         ),
-        ("Asked for", {"fields": ("wish", "by", "created_at", "note", "collection_id")}),
-        ("Work", {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
-        ("Times", {"fields": ("sent_at", "checked_at", "sold_at", "withdrawn_at")}),
+        (_("Asked for"), {"fields": ("wish", "by", "created_at", "note", "collection_id")}),
+        (_("Work"), {"fields": ("state", "failure", "last_error", "attempts", "next_try_at")}),
+        (_("Times"), {"fields": ("sent_at", "checked_at", "sold_at", "withdrawn_at")}),
     )
     readonly_fields = ("code_link", "kind")
     actions = ("look", "take_back", "say_there", "say_not_there", "say_sold")
@@ -167,28 +175,30 @@ class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
             return ("say_there", "say_not_there", "say_sold")
         return () if row.status in (*Upload.ENDED, Upload.Status.TAKEN) else ("look", "take_back")
 
-    @display(description="code", ordering="code_id")
+    @display(description=_("code"), ordering="code_id")
     def code_number(self, row: Upload) -> str:
         return f"code {row.code_id}"
 
-    @display(description="kind", ordering="code__kind")
+    @display(description=_("kind"), ordering="code__kind")
     def kind(self, row: Upload) -> str:
         return row.code.kind
 
-    @display(description="code")
+    @display(description=_("code"))
     def code_link(self, row: Upload) -> str:
         return link("admin:inventory_code_change", f"code {row.code_id}", row.code_id)
 
-    @admin.action(description="Look now", permissions=["upload"])
+    @admin.action(description=_("Look now"), permissions=["upload"])
     def look(self, request: HttpRequest, queryset: "QuerySet[Upload]") -> None:
-        self.tell(request, uploads.look_now(queryset), "{rows} being looked at. Others can't be read there.")
+        self.tell(request, uploads.look_now(queryset), gettext("{rows} being looked at. Others can't be read there."))
 
-    @admin.action(description="Take back", permissions=["upload"])
+    @admin.action(description=_("Take back"), permissions=["upload"])
     def take_back(self, request: HttpRequest, queryset: "QuerySet[Upload]") -> None:
         count = uploads.take_back(queryset, by=request.user.get_username())
-        self.tell(request, count, "{rows} coming back. Others are not there, or nobody knows whether they are.")
+        self.tell(
+            request, count, gettext("{rows} coming back. Others are not there, or nobody knows whether they are.")
+        )
 
-    @admin.action(description="It is there", permissions=["upload"])
+    @admin.action(description=_("It is there"), permissions=["upload"])
     def say_there(self, request: HttpRequest, queryset: "QuerySet[Upload]") -> HttpResponse | None:
         is_one = queryset.count() == 1
         form = ItemIdForm(answer(request)) if is_one else forms.Form(answer(request))
@@ -204,7 +214,7 @@ class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
             self._decided(request, count)
         return None
 
-    @admin.action(description="It is not there: back to stock", permissions=["upload"])
+    @admin.action(description=_("It is not there: back to stock"), permissions=["upload"])
     def say_not_there(self, request: HttpRequest, queryset: "QuerySet[Upload]") -> HttpResponse | None:
         facts = [
             "Only when you have made sure that the offer does not hold it, and that no buyer has it: it will be sold again.",
@@ -216,7 +226,7 @@ class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
         self._decided(request, sum(uploads.say_not_there(row, by=by) for row in queryset))
         return None
 
-    @admin.action(description="It was sold", permissions=["upload"])
+    @admin.action(description=_("It was sold"), permissions=["upload"])
     def say_sold(self, request: HttpRequest, queryset: "QuerySet[Upload]") -> HttpResponse | None:
         if not forms.Form(answer(request)).is_valid():
             facts = ["A buyer of the marketplace has it: it counts as delivered."]
@@ -226,4 +236,4 @@ class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
         return None
 
     def _decided(self, request: HttpRequest, count: int) -> None:
-        self.tell(request, count, "{rows} settled. Where the marketplace can be asked, nobody has to decide.")
+        self.tell(request, count, gettext("{rows} settled. Where the marketplace can be asked, nobody has to decide."))

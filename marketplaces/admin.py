@@ -13,7 +13,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -92,7 +92,7 @@ class AccountAdmin(BaseAdmin):
 
     # --- columns and facts -----------------------------------------------------------------------------------
 
-    @display(label={"play": "warning"}, description="kind")
+    @display(label={"play": "warning"}, description=_("kind"))
     def kind(self, account: Account) -> str:
         return "play" if account.is_sandbox else ""
 
@@ -105,21 +105,21 @@ class AccountAdmin(BaseAdmin):
         }
         return next((word for word, is_so in facts.items() if is_so), "new")
 
-    @display(description="marketplace")
+    @display(description=_("marketplace"))
     def marketplace_name(self, account: Account) -> str:
         return account.service_class.label
 
-    @display(description="webhook address")
+    @display(description=_("webhook address"))
     def address(self, account: Account) -> str:
         if not account.service_class.calls_us():
             return f"None: {account.service_class.label} sends nothing by itself, so it is asked for news every few minutes."
         return render_to_string("admin/copyable.html", {"text": account.hook_url})
 
-    @display(description="to be sent to the marketplace")
+    @display(description=_("to be sent to the marketplace"))
     def letter(self, account: Account) -> str:
         return in_lines(accounts.letter_of(account))
 
-    @display(description="sent")
+    @display(description=_("sent"))
     def letter_noted(self, account: Account) -> str:
         sent = account.letter_sent
         if not sent:
@@ -127,11 +127,11 @@ class AccountAdmin(BaseAdmin):
         changed = "" if sent["text"] == accounts.letter_of(account) else " The text has changed since: send it again."
         return f"{parse_datetime(sent['at']):%Y-%m-%d %H:%M} UTC.{changed}"
 
-    @display(description="supports")
+    @display(description=_("supports"))
     def can_do(self, account: Account) -> str:
         return render_to_string("admin/marketplaces/account/supports.html", {"lines": capabilities.of(account)})
 
-    @display(description="set-up")
+    @display(description=_("set-up"))
     def set_up(self, account: Account) -> str:
         steps = self.get_steps(account)
         done = sum(step.is_done for step in steps)
@@ -147,7 +147,7 @@ class AccountAdmin(BaseAdmin):
             account._its_troubles = self.get_troubles(account)
         return cast("list[tuple[str, str]]", account._its_troubles)
 
-    @display(description="rows in trouble")
+    @display(description=_("rows in trouble"))
     def its_troubles(self, account: Account) -> str:
         found = self._troubles(account)
         return render_to_string("admin/marketplaces/account/troubles.html", {"troubles": found}) if found else "none"
@@ -172,7 +172,8 @@ class AccountAdmin(BaseAdmin):
 
     def get_page_context(self, request: HttpRequest, row: Account) -> dict[str, Any]:
         if problem := sealed_problem(row):
-            self.message_user(request, f"What is stored of {row} can't be opened. {problem}.", messages.ERROR)
+            text = gettext("What is stored of %(account)s can't be opened. %(problem)s.")
+            self.message_user(request, text % {"account": row, "problem": problem}, messages.ERROR)
         return super().get_page_context(request, row)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -189,7 +190,7 @@ class AccountAdmin(BaseAdmin):
             else ("name", "is_sandbox", "is_enabled")
         )
         if obj and not self.has_change_permission(request, obj):
-            return [(None, {"fields": facts}), ("Options", {"fields": ("options",)}), *self._health()]
+            return [(None, {"fields": facts}), (gettext("Options"), {"fields": ("options",)}), *self._health()]
         secrets = [CREDENTIAL + field.name for field in service.credentials]
         forget = ["forget_webhook_secrets"] if obj and opened(obj, "webhook_secrets", [])[0] else []
         options = [OPTION + field.name for field in service.options]
@@ -199,9 +200,9 @@ class AccountAdmin(BaseAdmin):
         secrets += ["webhook_secret", *forget] if service.calls_us() else []
         sets = [
             (None, {"fields": facts}),
-            ("Credentials", {"fields": secrets}),
-            ("Addresses", {"fields": (*hook, *registered, "base_url")}),
-            ("Options", {"fields": options}),
+            (gettext("Credentials"), {"fields": secrets}),
+            (gettext("Addresses"), {"fields": (*hook, *registered, "base_url")}),
+            (gettext("Options"), {"fields": options}),
         ]
         if obj is None:
             return sets
@@ -211,7 +212,7 @@ class AccountAdmin(BaseAdmin):
     def _health(self) -> list[tuple[str, dict[str, Any]]]:
         here = ("trouble", "trouble_since", "its_troubles", "last_success_at")
         calls = (*here, "refused_calls", "last_refused", "last_refused_at")
-        return [("Health", {"fields": calls}), ("What it can do", {"fields": ("can_do",)})]
+        return [(gettext("Health"), {"fields": calls}), (gettext("What it can do"), {"fields": ("can_do",)})]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if not change:
@@ -222,7 +223,8 @@ class AccountAdmin(BaseAdmin):
             accounts.resume(obj)  # what was changed may have mended its trouble
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
-        self.message_user(request, f"{obj} is set up. What is left to do stands below.", messages.SUCCESS)
+        text = gettext("%(account)s is set up. What is left to do stands below.") % {"account": obj}
+        self.message_user(request, text, messages.SUCCESS)
         return HttpResponseRedirect(reverse("admin:marketplaces_account_connect", args=[obj.pk]))
 
     # --- the guided set-up -----------------------------------------------------------------------------------
@@ -268,15 +270,15 @@ class AccountAdmin(BaseAdmin):
 
     # --- actions ---------------------------------------------------------------------------------------------
 
-    @admin.action(description="Test connection", permissions=["change"])
+    @admin.action(description=_("Test connection"), permissions=["change"])
     def check_now(self, request: HttpRequest, queryset: "QuerySet[Account]") -> None:
         for account in queryset:
             self.message_user(request, *said_of(accounts.check(account)))
 
-    @admin.action(description="Note that the letter was sent", permissions=["change"])
+    @admin.action(description=_("Note that the letter was sent"), permissions=["change"])
     def note_letter(self, request: HttpRequest, queryset: "QuerySet[Account]") -> None:
         noted = sum(accounts.note_letter(account) for account in queryset)
-        self.tell(request, noted, "{rows} noted, with today's wording of the letter.")
+        self.tell(request, noted, gettext("{rows} noted, with today's wording of the letter."))
 
 
 @admin.register(WebhookEvent)
@@ -292,7 +294,7 @@ class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
     list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter), "source")
     list_select_related = ("account",)
     search_fields = ("subject__startswith",)
-    search_help_text = "Beginning of an order's or offer's id"
+    search_help_text = _("Beginning of an order's or offer's id")
     ordering = ("-received_at",)
     sortable_by = ()  # there are millions, and no other order of them has an index
     fields = (
@@ -313,7 +315,7 @@ class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
     def get_buttons(self, request: HttpRequest, row: WebhookEvent) -> Sequence[str]:
         return self.buttons if row.method else ()
 
-    @display(description="body, masked")
+    @display(description=_("body, masked"))
     def masked_body(self, event: WebhookEvent) -> str:
         if not event.method:
             return "Erased: bodies are kept for 30 days after an event is done with."
@@ -331,11 +333,13 @@ class WebhookEventAdmin(BulkRuns, EvidenceAdmin):
         text = json.dumps(masked, indent=2, ensure_ascii=False)
         return in_lines(masking.scrub(text, secrets)[:BODY_SHOWN])
 
-    @admin.action(description="Process again", permissions=["process"])
+    @admin.action(description=_("Process again"), permissions=["process"])
     def process_again(self, request: HttpRequest, queryset: "QuerySet[WebhookEvent]") -> None:
         count = sum(outgoing.try_again(event) for event in queryset.exclude(WebhookEvent.ERASED))
         self.tell(
-            request, count, "{rows} will be processed again now; the state shows the result. Erased ones can't be."
+            request,
+            count,
+            gettext("{rows} will be processed again now; the state shows the result. Erased ones can't be."),
         )
 
 
@@ -347,7 +351,7 @@ class ApiCallAdmin(EvidenceAdmin):
     list_filter = (("account", RelatedDropdownFilter),)
     list_select_related = ("account",)
     search_fields = ("about__startswith",)
-    search_help_text = "Beginning of an order's or offer's id"
+    search_help_text = _("Beginning of an order's or offer's id")
     ordering = ("-started_at",)
     sortable_by = ()  # as of events
     fields = (
@@ -380,7 +384,7 @@ class CatalogueProductAdmin(EvidenceAdmin):
     )  # fmt: skip
     list_filter = (MarketplaceFilter, BestSellerFilter)
     search_fields = ("name", "external_id__exact")
-    search_help_text = "A word of the name, or the exact id"
+    search_help_text = _("A word of the name, or the exact id")
     fields: Sequence[Any] = (
         "marketplace", "external_id", "name", "category", "brand", "region", "rank", ("price", "currency"), "available",
         "seen_at", "raw",
@@ -406,7 +410,7 @@ class JobAdmin(BulkRuns, EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("account",)
     search_fields = ("external_id__exact", "resource_id__exact")
-    search_help_text = "The whole id of the job, or of what it made"
+    search_help_text = _("The whole id of the job, or of what it made")
     ordering = ("-pk",)
     fields = (
         "external_id", "account", "purpose", "result", "is_stuck", "reason", "resource_id", "status_word", "polls",
@@ -420,7 +424,7 @@ class JobAdmin(BulkRuns, EvidenceAdmin):
     def has_look_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("marketplaces.change_job"))
 
-    @admin.action(description="Look again", permissions=["look"])
+    @admin.action(description=_("Look again"), permissions=["look"])
     def look_again(self, request: HttpRequest, queryset: "QuerySet[Any]") -> None:
         count = sum(outgoing.try_again(job) for job in queryset.filter(result=""))
-        self.tell(request, count, "{rows} looked at now. Those that ended are left alone.")
+        self.tell(request, count, gettext("{rows} looked at now. Those that ended are left alone."))

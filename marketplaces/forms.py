@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
@@ -18,8 +19,8 @@ from marketplaces.models import Account
 from marketplaces.types import Field
 
 CREDENTIAL, OPTION = "credential_", "option_"
-STORED = "Stored. Leave this empty to keep it."
-SEALED = "Stored, and it can't be opened here. Empty leaves it as it is; otherwise enter everything anew."
+STORED = _("Stored. Leave this empty to keep it.")
+SEALED = _("Stored, and it can't be opened here. Empty leaves it as it is; otherwise enter everything anew.")
 
 
 def secret_field(label: str, help_text: str, *, is_stored: bool, required: bool) -> forms.CharField:
@@ -66,7 +67,7 @@ class AccountForm(forms.ModelForm):
     class Meta:
         model = Account
         fields = ("name", "is_sandbox", "is_enabled", "base_url", "registered_url")
-        labels = {"base_url": "Marketplace's address", "registered_url": "Registered webhook address"}
+        labels = {"base_url": _("Marketplace's address"), "registered_url": _("Registered webhook address")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,22 +78,23 @@ class AccountForm(forms.ModelForm):
         for field in self.service.credentials:
             is_stored = bool(self.stored.get(field.name))
             self.fields[CREDENTIAL + field.name] = secret_field(
-                field.label, SEALED if self.sealed else field.help_text, is_stored=is_stored, required=False
+                field.label, str(SEALED) if self.sealed else field.help_text, is_stored=is_stored, required=False
             )
         for field in self.service.options:
             self.fields[OPTION + field.name] = option_field(field)
             self.initial[OPTION + field.name] = account.options.get(field.name, field.default)
         count = len(self.stored_secrets)
         self.fields["webhook_secret"] = secret_field(
-            "Webhook secret",
-            "Only where the marketplace gives you one. A new one is used beside the older ones.",
+            gettext("Webhook secret"),
+            gettext("Only where the marketplace gives you one. A new one is used beside the older ones."),
             is_stored=bool(count),
             required=False,
         )
         if count:
             self.fields["forget_webhook_secrets"] = forms.BooleanField(
-                label="Forget older webhook secrets",
-                help_text=f"{count} stored. Tick this when the marketplace no longer signs with them.",
+                label=gettext("Forget older webhook secrets"),
+                help_text=gettext("%(count)s stored. Tick this when the marketplace no longer signs with them.")
+                % {"count": count},
                 required=False,
                 widget=UnfoldBooleanSwitchWidget(),
             )
@@ -109,7 +111,11 @@ class AccountForm(forms.ModelForm):
             self.add_error(None, str(error))
         for field in self.service.credentials:
             if field.required and not self.credentials.get(field.name) and not data.get("is_sandbox"):
-                self.add_error(CREDENTIAL + field.name, f"{self.service.label} needs the {field.label}.")
+                self.add_error(
+                    CREDENTIAL + field.name,
+                    gettext("%(marketplace)s needs the %(field)s.")
+                    % {"marketplace": self.service.label, "field": field.label},
+                )
         return data
 
     def _credentials(self, data: dict[str, Any]) -> dict[str, str]:
@@ -164,5 +170,5 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=300,
         widget=UnfoldAdminTextInputWidget(attrs={"autofocus": True}),
-        help_text="Others will read it beside your name.",
+        help_text=_("Others will read it beside your name."),
     )

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.decorators import display
 
 from backoffice.admin import EvidenceInline, link
@@ -25,17 +26,17 @@ class CodeDeliveryInline(EvidenceInline):
     fields = readonly_fields = (
         "delivery_link", "order_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at", "returned_at",
     )  # fmt: skip
-    verbose_name_plural = "delivered in"
+    verbose_name_plural = _("delivered in")
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         rows = super().get_queryset(request).select_related("delivery__line__order", "code")
         return rows.defer("delivery__buyer_fields", "code__sealed", "code__index", "delivery__line__order__raw")
 
-    @display(description="delivery")
+    @display(description=_("delivery"))
     def delivery_link(self, item: DeliveryItem) -> str:
         return link("admin:orders_delivery_change", str(item.delivery), item.delivery_id)
 
-    @display(description="order")
+    @display(description=_("order"))
     def order_link(self, item: DeliveryItem) -> str:
         return link("admin:orders_order_change", str(item.delivery.order), item.delivery.order.pk)
 
@@ -57,11 +58,13 @@ class TraceableCodeAdmin(CodeAdmin):
         names = super().get_buttons(request, row)
         return names if decisions.can_replace(row) else [name for name in names if name != "replace"]
 
-    @admin.action(description="Faulty: take another", permissions=["deliver"])
+    @admin.action(description=_("Faulty: take another"), permissions=["deliver"])
     def replace(self, request: HttpRequest, queryset: "QuerySet[Code]") -> None:
         count = sum(decisions.replace(code, by=request.user.get_username()) for code in queryset)
-        text = "{rows} set apart as faulty; the delivery takes another now."
-        self.tell(request, count, text if count else "It is picked for no delivery any more, or has left already.")
+        text = gettext("{rows} set apart as faulty; the delivery takes another now.")
+        self.tell(
+            request, count, text if count else gettext("It is picked for no delivery any more, or has left already.")
+        )
 
 
 @admin.register(Batch)

@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -28,11 +28,11 @@ DELIVERY_STATUSES = {
 class ItemInline(EvidenceInline):
     model = DeliveryItem
     fields = readonly_fields = ("code_link", "picked_at", "sent_at", "accepted_at", "withdrawn_at", "returned_at")
-    verbose_name_plural = "codes"
+    verbose_name_plural = _("codes")
     ordering = ("pk",)
     per_page = 100
 
-    @display(description="code")
+    @display(description=_("code"))
     def code_link(self, item: DeliveryItem) -> str:
         return link("admin:inventory_code_change", f"code {item.code_id}", item.code_id)
 
@@ -54,7 +54,7 @@ class DeliveryAdmin(BulkRuns, EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("account", "line__order")
     search_fields = ("external_id__startswith",)
-    search_help_text = "Beginning of the delivery's id"
+    search_help_text = _("Beginning of the delivery's id")
     ordering = ("-pk",)
     inlines = (ItemInline,)
     actions = ("deliver_now", "report", "buyer_has_them", "never_arrived")
@@ -73,12 +73,12 @@ class DeliveryAdmin(BulkRuns, EvidenceAdmin):
         units = ("requested", "confirmed", "missing")
         work = ("state", "failure", "last_error", "attempts", "next_try_at")
         times = ("requested_at", "expires_at", "checked_at", "submitted_at", "repeated_at")
-        sets = [(None, what), ("Units", units), ("State", work), ("Times", times)]
+        sets = [(None, what), (gettext("Units"), units), (gettext("State"), work), (gettext("Times"), times)]
         if obj and obj.reported is not None:
-            sets.insert(2, ("Reported by a person", ("reported", "report_issue", "report_reference", "reported_by",
-                                                     "reported_at", "report_sent_at")))  # fmt: skip
+            said = ("reported", "report_issue", "report_reference", "reported_by", "reported_at", "report_sent_at")
+            sets.insert(2, (gettext("Reported by a person"), said))
         if obj and self.has_deliver_permission(request) and _of_the_buyer(obj):
-            sets.insert(1, ("For the top-up, from the buyer", ("buyer_fields_shown", "erase_at")))
+            sets.insert(1, (gettext("For the top-up, from the buyer"), ("buyer_fields_shown", "erase_at")))
         return [(name, {"fields": fields}) for name, fields in sets]
 
     def get_buttons(self, request: HttpRequest, row: Delivery) -> Sequence[str]:
@@ -91,11 +91,11 @@ class DeliveryAdmin(BulkRuns, EvidenceAdmin):
     def has_deliver_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.deliver_order"))
 
-    @display(description="order", ordering="line__order__external_id")
+    @display(description=_("order"), ordering="line__order__external_id")
     def order_id_shown(self, delivery: Delivery) -> str:
         return str(delivery.order)
 
-    @display(description="order")
+    @display(description=_("order"))
     def order_link(self, delivery: Delivery) -> str:
         return link("admin:orders_order_change", str(delivery.order), delivery.order.pk)
 
@@ -103,11 +103,11 @@ class DeliveryAdmin(BulkRuns, EvidenceAdmin):
     def missing(self, delivery: Delivery) -> int:
         return max(delivery.requested - delivery.confirmed, 0)
 
-    @display(description="data")
+    @display(description=_("data"))
     def buyer_fields_shown(self, delivery: Delivery) -> str:
         return in_lines(_of_the_buyer(delivery))
 
-    @admin.action(description="Report as done", permissions=["deliver"])
+    @admin.action(description=_("Report as done"), permissions=["deliver"])
     def report(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> HttpResponse | None:
         delivery = queryset[0]
         form = ReportForm(answer(request), delivery=delivery)
@@ -127,23 +127,25 @@ class DeliveryAdmin(BulkRuns, EvidenceAdmin):
         except topups.NotReportable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            self.tell(request, 1, "The marketplace is being told; the order's timeline shows what it says.")
+            self.tell(request, 1, gettext("The marketplace is being told; the order's timeline shows what it says."))
         return None
 
-    @admin.action(description="Deliver now", permissions=["deliver"])
+    @admin.action(description=_("Deliver now"), permissions=["deliver"])
     def deliver_now(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
         count = sum(fulfilment.go_on(row) for row in queryset)
-        self.tell(request, count, "A worker goes on with {rows} now; the order's timeline shows what comes of it.")
+        self.tell(
+            request, count, gettext("A worker goes on with {rows} now; the order's timeline shows what comes of it.")
+        )
 
-    @admin.action(description="The buyer has them", permissions=["deliver"])
+    @admin.action(description=_("The buyer has them"), permissions=["deliver"])
     def buyer_has_them(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
         count = sum(decisions.buyer_has_them(row, by=request.user.get_username()) for row in queryset)
-        self.tell(request, count, "The codes of {rows} count as arrived; a worker goes on with the rest.")
+        self.tell(request, count, gettext("The codes of {rows} count as arrived; a worker goes on with the rest."))
 
-    @admin.action(description="They never arrived: send the same again", permissions=["deliver"])
+    @admin.action(description=_("They never arrived: send the same again"), permissions=["deliver"])
     def never_arrived(self, request: HttpRequest, queryset: "QuerySet[Delivery]") -> None:
         count = sum(decisions.never_arrived(row, by=request.user.get_username()) for row in queryset)
-        self.tell(request, count, "A worker looks once more and sends the same codes of {rows} again.")
+        self.tell(request, count, gettext("A worker looks once more and sends the same codes of {rows} again."))
 
 
 def _of_the_buyer(delivery: Delivery) -> str:

@@ -142,7 +142,7 @@ class DifferenceAdmin(BulkRuns, EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("account", "offer")
     search_fields = ("external_id__startswith", "order_id__startswith")
-    search_help_text = "Beginning of an offer's or an order's id"
+    search_help_text = _("Beginning of an offer's or an order's id")
     ordering = ("-found_at", "-pk")
     fields = (
         "account", "where", "field", "kind", "ours", "theirs", "shown", "found_at", "last_seen_at", "state",
@@ -164,11 +164,11 @@ class DifferenceAdmin(BulkRuns, EvidenceAdmin):
         usable = {"run_pushours": row.kind in Difference.PUSHABLE, "run_taketheirs": row.kind != Difference.Kind.GONE}
         return (*(name for name, is_of_use in usable.items() if is_of_use), "run_ignoreuntil")
 
-    @display(description="field", ordering="field")
+    @display(description=_("field"), ordering="field")
     def what(self, row: Difference) -> str:
         return row.field.replace("_", " ")
 
-    @display(description="offer or order")
+    @display(description=_("offer or order"))
     def where(self, row: Difference) -> str:
         if row.order_id:
             query = urlencode({"q": row.order_id})

@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from marketplaces.types import DeliveryIssue
@@ -20,21 +21,21 @@ ISSUES = {
 class ReportForm(forms.Form):
     """What a person handed over. Why it was less is asked only when it was."""
 
-    delivered = forms.IntegerField(label="Units handed over", widget=UnfoldAdminIntegerFieldWidget())
+    delivered = forms.IntegerField(label=_("Units handed over"), widget=UnfoldAdminIntegerFieldWidget())
     issue = forms.ChoiceField(
-        label="Why fewer",
+        label=_("Why fewer"),
         choices=[("", "Choose"), *((issue.value, text) for issue, text in ISSUES.items())],
         widget=UnfoldAdminSelectWidget(),
     )
     reference = forms.CharField(
-        label="Your reference", max_length=LONGEST_REFERENCE, required=False, widget=UnfoldAdminTextInputWidget(),
-        help_text="Such as the receipt's number. The marketplace is told; give it nothing of the buyer's.",
+        label=_("Your reference"), max_length=LONGEST_REFERENCE, required=False, widget=UnfoldAdminTextInputWidget(),
+        help_text=_("Such as the receipt's number. The marketplace is told; give it nothing of the buyer's."),
     )  # fmt: skip
 
     def __init__(self, data: Any, *, delivery: Delivery) -> None:
         super().__init__(data, initial={"delivered": delivery.requested})
         delivered = cast(forms.IntegerField, self.fields["delivered"])
-        delivered.help_text = f"{delivery.requested} were asked for."
+        delivered.help_text = gettext("%(units)s were asked for.") % {"units": delivery.requested}
         delivered.validators += [MinValueValidator(0), MaxValueValidator(delivery.requested)]
         if not self._is_short(delivery.requested):
             del self.fields["issue"]

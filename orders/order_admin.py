@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.formats import localize
 from django.utils.text import Truncator
 from django.utils.timezone import localtime
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _, ngettext
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     BooleanRadioFilter,
@@ -81,10 +81,10 @@ class LineInline(EvidenceInline):
 class TimelineInline(EvidenceInline):
     model = OrderEvent
     fields = readonly_fields = ("at", "level", "kind", "text", "codes")
-    verbose_name_plural = "timeline"
+    verbose_name_plural = _("timeline")
     per_page = 100
 
-    @display(description="codes")
+    @display(description=_("codes"))
     def codes(self, event: OrderEvent) -> str:
         numbers = event.data.get("codes", ())[:CODES_SHOWN]
         return render_to_string("admin/orders/order/numbers.html", {"numbers": numbers}) if numbers else ""
@@ -109,7 +109,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("account",)
     search_fields = ("external_id__startswith",)
-    search_help_text = "Beginning of the order's id, its whole number, or a whole delivery id"
+    search_help_text = _("Beginning of the order's id, its whole number, or a whole delivery id")
     ordering = ("-ordered_at",)
     inlines = (LineInline, TimelineInline)
     change_form_outer_before_template = "admin/orders/order/top.html"
@@ -144,16 +144,16 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
         sets: list[tuple[str | None, Any]] = [(None, ("account", "external_id", *number, *words, *known))]
         if obj and acceptance.has_acceptance(obj.account):
             cancel = ("cancelling",) if obj.account.service_class.elsewhere.get("cancel_order") else ()
-            sets.append(("Acceptance", ("accepted", *cancel)))
+            sets.append((gettext("Acceptance"), ("accepted", *cancel)))
         if obj and obj.needs_shipping:
-            sets.append(("Shipping", ("needs_shipping", "shipping_methods_shown")))
+            sets.append((gettext("Shipping"), ("needs_shipping", "shipping_methods_shown")))
         if obj and contact_page.may_see(request) and obj.contact:
-            sets.append(("Who bought it", ("contact_shown", "erase_at")))
+            sets.append((gettext("Who bought it"), ("contact_shown", "erase_at")))
         sets += [
-            ("Money", ("paid", "fee_shown", "refunded_shown", "is_disputed", "buyer")),
-            ("Times", ("ordered_at", "remote_updated_at", "seen_at")),
+            (gettext("Money"), ("paid", "fee_shown", "refunded_shown", "is_disputed", "buyer")),
+            (gettext("Times"), ("ordered_at", "remote_updated_at", "seen_at")),
         ]
-        sent = ("What the marketplace sent", {"fields": ("raw",), "classes": ("collapse",)})
+        sent = (gettext("What the marketplace sent"), {"fields": ("raw",), "classes": ("collapse",)})
         return [*((name, {"fields": names}) for name, names in sets), sent]
 
     def get_search_results(self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str) -> Any:
@@ -222,7 +222,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
         }
         return next((name for name, is_set in flags.items() if is_set), "")
 
-    @display(description="how it is known")
+    @display(description=_("how it is known"))
     def known_from(self, order: Order) -> str:
         return in_lines("\n".join(text for is_so, text in (
             (order.is_hearsay, "From notifications only: the marketplace can't be asked, so it may be behind."),
@@ -239,42 +239,47 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
             return f"Yes, for {row.wished_by}."
         return f"{row.wished_by} wants it: {row.get_state_display()}. {row.last_error}".strip()
 
-    @display(description="to cancel it")
+    @display(description=_("to cancel it"))
     def cancelling(self, order: Order) -> str:
         return order.account.service_class.elsewhere["cancel_order"]
 
-    @display(description="ways of shipping")
+    @display(description=_("ways of shipping"))
     def shipping_methods_shown(self, order: Order) -> str:
         methods = [" – ".join(filter(None, (way.get("name") or way.get("external_id"), way.get("delivery_time"))))
                    for way in order.shipping_methods]  # fmt: skip
         return in_lines("\n".join(methods))
 
-    @display(description="buyer and addresses")
+    @display(description=_("buyer and addresses"))
     def contact_shown(self, order: Order) -> str:
         return contact_page.shown(order.contact)
 
-    @admin.action(description="Accept", permissions=["accept"])
+    @admin.action(description=_("Accept"), permissions=["accept"])
     def accept(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
         by = request.user.get_username()
         count = sum(acceptance.accept(order, by=by) for order in queryset.select_related("account"))
-        text = "A worker accepts {rows} now; the timeline shows what comes of it."
+        text = gettext("A worker accepts {rows} now; the timeline shows what comes of it.")
         self.tell(
-            request, count, text if count else "Nothing to accept there: none is new, or it is on its way already."
+            request,
+            count,
+            text if count else gettext("Nothing to accept there: none is new, or it is on its way already."),
         )
 
-    @admin.action(description="Deliver now", permissions=["deliver"])
+    @admin.action(description=_("Deliver now"), permissions=["deliver"])
     def deliver_now(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
         woken = sum(fulfilment.deliver_now(order) for order in queryset)
-        deliveries = f"{woken} deliver{'y' if woken == 1 else 'ies'}"
-        text = f"A worker goes on with {deliveries} now; the timeline shows what comes of it."
-        self.tell(request, woken, text if woken else "Nothing waits to be delivered there.")
+        text = ngettext(
+            "A worker goes on with %(count)s delivery now; the timeline shows what comes of it.",
+            "A worker goes on with %(count)s deliveries now; the timeline shows what comes of it.",
+            woken,
+        )
+        self.tell(request, woken, text % {"count": woken} if woken else gettext("Nothing waits to be delivered there."))
 
-    @admin.action(description="Settled", permissions=["deliver"])
+    @admin.action(description=_("Settled"), permissions=["deliver"])
     def settle(self, request: HttpRequest, queryset: "QuerySet[Order]") -> None:
         disputed = list(queryset.filter(is_disputed=True))
         for order in disputed:
             disputes.settle(order, by=request.user.get_username())
-        self.tell(request, len(disputed), "{rows} settled; the flag is off until the buyer reports again.")
+        self.tell(request, len(disputed), gettext("{rows} settled; the flag is off until the buyer reports again."))
 
 
 def _deliveries_table(rows: Sequence[Delivery]) -> dict[str, Any]:
@@ -335,7 +340,7 @@ class OrderEventAdmin(EvidenceAdmin):
     list_filter = (("level", ChoicesDropdownFilter),)
     list_select_related = ("order",)
     search_fields = ("order__external_id__exact",)
-    search_help_text = "An order's id"
+    search_help_text = _("An order's id")
     ordering = ("-pk",)
     fields = ("order", "at", "level", "kind", "text", "event_id", "data")
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -33,7 +33,7 @@ class PurchaseOrderAdmin(BulkRuns, EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("account",)
     search_fields = ("external_id__startswith",)
-    search_help_text = "Beginning of its number, which is no order's"
+    search_help_text = _("Beginning of its number, which is no order's")
     ordering = ("-ordered_at",)
     actions = ("read_again",)
     buttons = ("read_again",)
@@ -50,21 +50,24 @@ class PurchaseOrderAdmin(BulkRuns, EvidenceAdmin):
         what = ["account", "external_id", "stage", "status_word", "is_summary"]
         if obj and obj.account.service_class.elsewhere.get("accept_purchase_order"):
             what.append("accepting")
-        sets = [(None, what), ("What", ("lines_shown", "subtotal_shown", "amount_shown"))]
+        sets = [(None, what), (gettext("What"), ("lines_shown", "subtotal_shown", "amount_shown"))]
         if obj and contact_page.may_see(request) and obj.contact:
-            sets.append(("Who wants it", ("contact_shown", "erase_at")))
-        sets += [("Times", ("ordered_at", "seen_at")), ("Reading", ("state", "last_error", "next_try_at"))]
-        sent = ("What the marketplace sent", {"fields": ("raw",), "classes": ("collapse",)})
+            sets.append((gettext("Who wants it"), ("contact_shown", "erase_at")))
+        sets += [
+            (gettext("Times"), ("ordered_at", "seen_at")),
+            (gettext("Reading"), ("state", "last_error", "next_try_at")),
+        ]
+        sent = (gettext("What the marketplace sent"), {"fields": ("raw",), "classes": ("collapse",)})
         return [*((name, {"fields": names}) for name, names in sets), sent]
 
     def has_read_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.change_purchaseorder"))
 
-    @display(description="to accept it")
+    @display(description=_("to accept it"))
     def accepting(self, row: PurchaseOrder) -> str:
         return row.account.service_class.elsewhere["accept_purchase_order"]
 
-    @display(description="lines")
+    @display(description=_("lines"))
     def lines_shown(self, row: PurchaseOrder) -> str:
         parts = [
             (f"{line.get('quantity') or '?'} ×", line.get("name"), line.get("sku"), line.get("unit_price"))
@@ -72,11 +75,11 @@ class PurchaseOrderAdmin(BulkRuns, EvidenceAdmin):
         ]
         return in_lines("\n".join("  ".join(str(part) for part in line if part) for line in parts))
 
-    @display(description="buyer and addresses")
+    @display(description=_("buyer and addresses"))
     def contact_shown(self, row: PurchaseOrder) -> str:
         return contact_page.shown(row.contact)
 
-    @admin.action(description="Read again", permissions=["read"])
+    @admin.action(description=_("Read again"), permissions=["read"])
     def read_again(self, request: HttpRequest, queryset: "QuerySet[PurchaseOrder]") -> None:
         count = sum(outgoing.try_again(row) for row in queryset)
-        self.tell(request, count, "A worker reads {rows} again.")
+        self.tell(request, count, gettext("A worker reads {rows} again."))

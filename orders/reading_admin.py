@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 
 from backoffice.admin import OUTGOING, EvidenceAdmin, age, badge, short
@@ -26,7 +26,7 @@ class OrderReadingAdmin(BulkRuns, EvidenceAdmin):
     list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter))
     list_select_related = ("account",)
     search_fields = ("external_id__exact",)
-    search_help_text = "A whole order id"
+    search_help_text = _("A whole order id")
     ordering = ("-wished_at",)
     actions = ("read_again",)
     buttons = ("read_again",)
@@ -36,10 +36,10 @@ class OrderReadingAdmin(BulkRuns, EvidenceAdmin):
     def has_read_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("orders.change_orderreading"))
 
-    @admin.action(description="Read again", permissions=["read"])
+    @admin.action(description=_("Read again"), permissions=["read"])
     def read_again(self, request: HttpRequest, queryset: "QuerySet[OrderReading]") -> None:
         count = sum(outgoing.try_again(row) for row in queryset)
-        self.tell(request, count, "A worker takes up {rows} again.")
+        self.tell(request, count, gettext("A worker takes up {rows} again."))
 
 
 @admin.register(Poll)

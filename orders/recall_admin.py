@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -109,30 +109,30 @@ class RecallAdmin(EvidenceAdmin):
             )
         )
 
-    @display(description="codes")
+    @display(description=_("codes"))
     def called_back(self, recall: Any) -> int:
         return int(recall.called)
 
-    @display(description="still at marketplaces")
+    @display(description=_("still at marketplaces"))
     def still_there(self, recall: Any) -> int:
         return int(recall.there)
 
-    @display(description="to be decided")
+    @display(description=_("to be decided"))
     def undecided(self, recall: Any) -> int:
         return int(recall.undecided_ones)
 
-    @display(description="worth")
+    @display(description=_("worth"))
     def numbers(self, recall: Recall) -> str:
         sums = orders_recall.worth(recall.remedies.all())
         told = ", ".join(money.display(amount, currency) for currency, amount in sorted(sums.items()))
         return f"{recall.remedies.count():,} codes are with buyers, who paid {told or 'an unknown amount'} for them."
 
-    @display(description="buyers")
+    @display(description=_("buyers"))
     def its_remedies(self, recall: Recall) -> str:
         query = f"recall__id__exact={recall.pk}"
         return link("admin:orders_remedy_changelist", "Orders that have a bad code", query=query)
 
-    @display(description="codes")
+    @display(description=_("codes"))
     def its_codes(self, recall: Recall) -> str:
         query = f"recall__id__exact={recall.pk}"
         return link("admin:inventory_recalledcode_changelist", "Codes of this recall", query=query)
@@ -151,11 +151,11 @@ class RecalledCodeAdmin(EvidenceAdmin):
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("code__sealed", "code__index")
 
-    @display(description="product")
+    @display(description=_("product"))
     def product(self, row: RecalledCode) -> str:
         return str(row.code.product)
 
-    @display(description="now")
+    @display(description=_("now"))
     def now(self, row: RecalledCode) -> str:
         return str(row.code.get_state_display())
 
@@ -190,43 +190,46 @@ class RemedyAdmin(BulkRuns, EvidenceAdmin):
     def get_buttons(self, request: HttpRequest, row: Remedy) -> Sequence[str]:
         return self.buttons if row.kind == Remedy.Kind.OPEN else ()
 
-    @display(description="bad code")
+    @display(description=_("bad code"))
     def code(self, row: Remedy) -> str:
         return link("admin:inventory_code_change", f"code {row.item.code_id}", row.item.code_id)
 
-    @display(description="order")
+    @display(description=_("order"))
     def order(self, row: Remedy) -> str:
         order = row.item.delivery.order
         return link("admin:orders_order_change", str(order), order.pk)
 
-    @display(description="account")
+    @display(description=_("account"))
     def account(self, row: Remedy) -> str:
         return str(row.item.delivery.order.account)
 
-    @display(description="paid")
+    @display(description=_("paid"))
     def paid(self, row: Remedy) -> str:
         return money.display(row.item.delivery.line.unit_price, row.item.delivery.order.currency)
 
-    @display(description="new code")
+    @display(description=_("new code"))
     def new_code(self, row: Remedy) -> str:
         number = row.replacement_id
         return link("admin:inventory_code_change", f"code {number}", number) if number else ""
 
-    @admin.action(description="Replace by another code", permissions=["deliver"])
+    @admin.action(description=_("Replace by another code"), permissions=["deliver"])
     def replace(self, request: HttpRequest, queryset: "QuerySet[Remedy]") -> None:
         by, count = request.user.get_username(), 0
         try:
             for remedy in queryset.order_by("pk"):
                 count += orders_recall.replace(remedy, by=by)
         except stock.ShortStock as error:
-            self.message_user(request, f"{error}. Import codes, then go on.", messages.ERROR)
-        self.tell(request, count, "{rows} replaced. Open each new code's page, reveal it, and give it to the buyer.")
+            text = gettext("%(problem)s. Import codes, then go on.") % {"problem": error}
+            self.message_user(request, text, messages.ERROR)
+        self.tell(
+            request, count, gettext("{rows} replaced. Open each new code's page, reveal it, and give it to the buyer.")
+        )
 
-    @admin.action(description="Refunded", permissions=["deliver"])
+    @admin.action(description=_("Refunded"), permissions=["deliver"])
     def refund(self, request: HttpRequest, queryset: "QuerySet[Remedy]") -> HttpResponse | None:
         return self._settle(request, queryset, Remedy.Kind.REFUNDED, "Refunded")
 
-    @admin.action(description="Nothing to do", permissions=["deliver"])
+    @admin.action(description=_("Nothing to do"), permissions=["deliver"])
     def leave(self, request: HttpRequest, queryset: "QuerySet[Remedy]") -> HttpResponse | None:
         return self._settle(request, queryset, Remedy.Kind.NONE, "Nothing to do")
 
@@ -237,5 +240,5 @@ class RemedyAdmin(BulkRuns, EvidenceAdmin):
             return self.ask(request, queryset, form=form, title=title, facts=facts)
         by, note = request.user.get_username(), form.cleaned_data["reason"]
         count = sum(orders_recall.settle(remedy, kind, by=by, note=note) for remedy in queryset)
-        self.tell(request, count, "{rows} settled.")
+        self.tell(request, count, gettext("{rows} settled."))
         return None

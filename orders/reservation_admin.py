@@ -39,7 +39,7 @@ class ReservationAdmin(EvidenceAdmin):
     list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter))
     list_select_related = ("account", "order")
     search_fields = ("id__exact", "order_number__exact", "external_id__exact")
-    search_help_text = "A whole reservation id, our order id, or the marketplace's"
+    search_help_text = _("A whole reservation id, our order id, or the marketplace's")
     ordering = ("-created_at",)
     fields = ("id", "account", "state", "created_at", "until", "external_id", "order_link", "order_number")
     inlines = (ReservationLineInline,)
@@ -55,11 +55,11 @@ class ReservationAdmin(EvidenceAdmin):
             return queryset.filter(Q(pk=number) | Q(order_number=number)), False
         return (queryset.filter(external_id=search_term.strip()) if search_term else queryset), False
 
-    @display(description="products")
+    @display(description=_("products"))
     def products(self, reservation: Reservation) -> str:
         return Truncator(", ".join(str(line) for line in reservation.lines.all())).chars(80)
 
-    @display(description="order")
+    @display(description=_("order"))
     def order_link(self, reservation: Reservation) -> str:
         return (
             link("admin:orders_order_change", str(reservation.order), reservation.order_id) if reservation.order else ""

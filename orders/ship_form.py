@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from orders import shipping
@@ -23,13 +24,13 @@ class CarrierForm(forms.Form):
         max_length=60,
         required=False,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="The marketplace's code of another.",
+        help_text=_("The marketplace's code of another."),
     )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if cleaned.get("carrier") == OTHER and not cleaned.get("other_carrier"):
-            self.add_error("other_carrier", "Say which carrier.")
+            self.add_error("other_carrier", gettext("Say which carrier."))
         return cleaned
 
 
@@ -43,9 +44,9 @@ class ShipForm(CarrierForm):
 
     tracking_number = forms.CharField(
         max_length=100, required=False, widget=UnfoldAdminTextInputWidget(),
-        help_text="By it the parcel is recognised; without one, by its items and its time.",
+        help_text=_("By it the parcel is recognised; without one, by its items and its time."),
     )  # fmt: skip
-    shipping_method = forms.ChoiceField(label="Way of shipping", widget=UnfoldAdminSelectWidget())
+    shipping_method = forms.ChoiceField(label=_("Way of shipping"), widget=UnfoldAdminSelectWidget())
     comment = forms.CharField(max_length=500, required=False, widget=UnfoldAdminTextInputWidget())
     token = forms.UUIDField(widget=forms.HiddenInput())
 
@@ -56,7 +57,8 @@ class ShipForm(CarrierForm):
         for line, most in self.lines:
             self.fields[self._name(line)] = forms.IntegerField(
                 label=line.name or line.sku or str(line.product or line.external_id), initial=most, required=False,
-                validators=[MinValueValidator(0), MaxValueValidator(most)], help_text=f"{most} remain.",
+                validators=[MinValueValidator(0), MaxValueValidator(most)],
+                help_text=gettext("%(units)s remain.") % {"units": most},
                 widget=UnfoldAdminIntegerFieldWidget(attrs={"min": 0, "max": most}),
             )  # fmt: skip
         self.order_fields([self._name(line) for line, _ in self.lines])
@@ -68,7 +70,7 @@ class ShipForm(CarrierForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.errors and not any(cleaned.get(self._name(line)) for line, _ in self.lines):
-            self.add_error(self._name(self.lines[0][0]) if self.lines else None, "The parcel is empty.")
+            self.add_error(self._name(self.lines[0][0]) if self.lines else None, gettext("The parcel is empty."))
         return cleaned
 
     def parcel(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import Max, Q, QuerySet
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminTextareaWidget,
     UnfoldBooleanSwitchWidget,
@@ -59,13 +60,15 @@ class ShipManyForm(CarrierForm):
     """Tracking numbers by order, as a carrier's software or a spreadsheet gives them, and the carrier of those without."""
 
     parcels = forms.CharField(
-        label="Tracking numbers", max_length=LONGEST, required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),
-        help_text="An order a line: its id or number, the tracking number, and the carrier if it is not the one below,"
-        " separated by commas, semicolons or tabs. Columns copied from a spreadsheet fit.",
+        label=_("Tracking numbers"), max_length=LONGEST, required=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 10}),
+        help_text=_(
+            "An order a line: its id or number, the tracking number, and the carrier if it is not the one below,"
+            " separated by commas, semicolons or tabs. Columns copied from a spreadsheet fit."
+        ),
     )  # fmt: skip
     without_number = forms.BooleanField(
-        label="Also those without a tracking number", required=False, widget=UnfoldBooleanSwitchWidget(),
-        help_text="Otherwise an order that no line names is left alone.",
+        label=_("Also those without a tracking number"), required=False, widget=UnfoldBooleanSwitchWidget(),
+        help_text=_("Otherwise an order that no line names is left alone."),
     )  # fmt: skip
     field_order = ("parcels", "carrier", "other_carrier", "without_number")
 
@@ -80,7 +83,7 @@ class ShipManyForm(CarrierForm):
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.errors and not cleaned.get("without_number") and not cleaned.get("parcels", "").strip():
-            self.add_error("parcels", "Give tracking numbers, or ship without them.")
+            self.add_error("parcels", gettext("Give tracking numbers, or ship without them."))
         return cleaned
 
 

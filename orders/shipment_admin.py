@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter, RelatedDropdownFilter
 from unfold.decorators import display
 
@@ -36,11 +36,11 @@ class Prints:
     def has_ship_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("orders.ship_order")
 
-    @admin.action(description="Print packing slips", permissions=["contact"])
+    @admin.action(description=_("Print packing slips"), permissions=["contact"])
     def print_slips(self, request: HttpRequest, queryset: "QuerySet[Any]") -> HttpResponse:
         return self._print(request, queryset, "admin/orders/print/slips.html")
 
-    @admin.action(description="Print address labels", permissions=["contact"])
+    @admin.action(description=_("Print address labels"), permissions=["contact"])
     def print_labels(self, request: HttpRequest, queryset: "QuerySet[Any]") -> HttpResponse:
         return self._print(request, queryset, "admin/orders/print/labels.html")
 
@@ -58,7 +58,7 @@ class ShipsOrders(Prints):
 
     change_form_outer_after_template = "admin/orders/order/parcels.html"
 
-    @admin.action(description="Ship", permissions=["ship"])
+    @admin.action(description=_("Ship"), permissions=["ship"])
     def ship(self: Any, request: HttpRequest, queryset: "QuerySet[Order]") -> HttpResponse | None:
         order = queryset[0]
         form = ShipForm(answer(request), order=order)
@@ -69,8 +69,8 @@ class ShipsOrders(Prints):
         except shipping.NotShippable as error:
             self.message_user(request, str(error), messages.ERROR)
         else:
-            text = f"{shipment} is packed, and the marketplace is being told; the timeline shows what it says."
-            self.message_user(request, text, messages.SUCCESS)
+            text = gettext("%(parcel)s is packed, and the marketplace is being told; the timeline shows what it says.")
+            self.message_user(request, text % {"parcel": shipment}, messages.SUCCESS)
         return None
 
 
@@ -169,7 +169,7 @@ class ShipmentAdmin(Prints, BulkRuns, EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("account", "order")
     search_fields = ("tracking_number__startswith", "external_id__exact")
-    search_help_text = "Beginning of a tracking number, or a whole shipment id"
+    search_help_text = _("Beginning of a tracking number, or a whole shipment id")
     ordering = ("-created_at",)
     inlines = (ItemInline,)
     actions = (
@@ -190,9 +190,12 @@ class ShipmentAdmin(Prints, BulkRuns, EvidenceAdmin):
         times = (
             "created_at", "sent_at", "repeated_at", "announced_at", "remote_created_at", "remote_updated_at", "deleted_at",
         )  # fmt: skip
-        sets = [(None, what), ("On its way", way), ("Work", work), ("Times", times), ("Notes", ("notes_shown",))]
+        sets = [
+            (None, what), (gettext("On its way"), way), (gettext("Work"), work), (gettext("Times"), times),
+            (gettext("Notes"), ("notes_shown",)),
+        ]  # fmt: skip
         if obj and self.has_contact_permission(request):
-            sets.insert(1, ("Addresses", ("receiver", "sender")))
+            sets.insert(1, (gettext("Addresses"), ("receiver", "sender")))
         return [(name, {"fields": fields}) for name, fields in sets]
 
     def get_buttons(self, request: HttpRequest, row: Shipment) -> Sequence[str]:
@@ -207,51 +210,51 @@ class ShipmentAdmin(Prints, BulkRuns, EvidenceAdmin):
         }
         return [name for name in self.buttons if useful[name]]
 
-    @display(description="parcel")
+    @display(description=_("parcel"))
     def name(self, shipment: Shipment) -> str:
         return shipment.number or str(shipment)
 
-    @display(description="order")
+    @display(description=_("order"))
     def order_shown(self, shipment: Shipment) -> str:
         return str(shipment.order or shipment.external_order_id or shipment.order_number)
 
-    @display(description="order")
+    @display(description=_("order"))
     def order_link(self, shipment: Shipment) -> str:
         if shipment.order_id is None:
             return f"{shipment.external_order_id or shipment.order_number} (not here yet)"
         return link("admin:orders_order_change", str(shipment.order), shipment.order_id)
 
-    @display(description="carrier", ordering="carrier")
+    @display(description=_("carrier"), ordering="carrier")
     def carrier_shown(self, shipment: Shipment) -> str:
         return shipment.carrier_name or shipment.carrier
 
-    @display(description="track it")
+    @display(description=_("track it"))
     def tracking(self, shipment: Shipment) -> str:
         return outside(shipment.tracking_url, shipment.tracking_url)
 
-    @display(description="waybill")
+    @display(description=_("waybill"))
     def waybill(self, shipment: Shipment) -> str:
         return outside(shipment.label_url, shipment.label_url)
 
-    @display(description="to")
+    @display(description=_("to"))
     def receiver(self, shipment: Shipment) -> str:
         return in_lines("\n".join(printing.address_lines(printing.receiver_of(shipment), with_phone=True)))
 
-    @display(description="from")
+    @display(description=_("from"))
     def sender(self, shipment: Shipment) -> str:
         return in_lines("\n".join(printing.address_lines((shipment.contact or {}).get("ship_from"), with_phone=True)))
 
-    @display(description="notes")
+    @display(description=_("notes"))
     def notes_shown(self, shipment: Shipment) -> str:
         return in_lines("\n".join(f"{note['at'][:16].replace('T', ' ')}  {note['text']}" for note in shipment.notes))
 
-    @admin.action(description="Mark as shipped", permissions=["ship"])
+    @admin.action(description=_("Mark as shipped"), permissions=["ship"])
     def mark_shipped(self, request: HttpRequest, queryset: "QuerySet[Shipment]") -> None:
         by = request.user.get_username()
         count = self._each(request, queryset, lambda row: shipping.mark_shipped(row, by=by))
-        self.tell(request, count, "The marketplace is being told of {rows}; each page shows what it says.")
+        self.tell(request, count, gettext("The marketplace is being told of {rows}; each page shows what it says."))
 
-    @admin.action(description="Delete at the marketplace", permissions=["ship"])
+    @admin.action(description=_("Delete at the marketplace"), permissions=["ship"])
     def delete_parcel(self, request: HttpRequest, queryset: "QuerySet[Shipment]") -> HttpResponse | None:
         form = forms.Form(answer(request))
         if not form.is_valid():
@@ -263,23 +266,23 @@ class ShipmentAdmin(Prints, BulkRuns, EvidenceAdmin):
             return self.ask(request, queryset[:1], form=form, title=title, facts=facts, is_dangerous=True)
         by = request.user.get_username()
         count = self._each(request, queryset[:1], lambda row: shipping.delete(row, by=by))
-        self.tell(request, count, "{rows} being deleted; the page shows what comes of it.")
+        self.tell(request, count, gettext("{rows} being deleted; the page shows what comes of it."))
         return None
 
-    @admin.action(description="Try again", permissions=["ship"])
+    @admin.action(description=_("Try again"), permissions=["ship"])
     def try_again(self, request: HttpRequest, queryset: "QuerySet[Shipment]") -> None:
         count = sum(shipping.try_again(row) for row in queryset)
-        self.tell(request, count, "A worker goes on with {rows} now.")
+        self.tell(request, count, gettext("A worker goes on with {rows} now."))
 
-    @admin.action(description="The smaller number is right", permissions=["ship"])
+    @admin.action(description=_("The smaller number is right"), permissions=["ship"])
     def accept_partial(self, request: HttpRequest, queryset: "QuerySet[Shipment]") -> None:
         count = sum(shipping.accept_partial(row, by=request.user.get_username()) for row in queryset)
-        self.tell(request, count, "{rows} taken as the marketplace shows them; the rest can be packed again.")
+        self.tell(request, count, gettext("{rows} taken as the marketplace shows them; the rest can be packed again."))
 
-    @admin.action(description="It never arrived: announce it again", permissions=["ship"])
+    @admin.action(description=_("It never arrived: announce it again"), permissions=["ship"])
     def never_arrived(self, request: HttpRequest, queryset: "QuerySet[Shipment]") -> None:
         count = sum(shipping.never_arrived(row, by=request.user.get_username()) for row in queryset)
-        self.tell(request, count, "A worker looks once more and announces {rows} again.")
+        self.tell(request, count, gettext("A worker looks once more and announces {rows} again."))
 
     def _each(self, request: HttpRequest, queryset: "QuerySet[Shipment]", verb: Any) -> int:
         count = 0

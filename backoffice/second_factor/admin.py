@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
@@ -26,7 +26,7 @@ class ReasonForm(forms.Form):
     reason = forms.CharField(
         max_length=200,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Such as “phone lost, called back at the known number”. Make sure that it is really them.",
+        help_text=_("Such as “phone lost, called back at the known number”. Make sure that it is really them."),
     )
 
 
@@ -42,7 +42,7 @@ class AuthenticatorAdmin(EvidenceAdmin):
     )  # fmt: skip
     list_select_related = ("user",)
     search_fields = ("user__username__startswith",)
-    search_help_text = "Beginning of the user's name"
+    search_help_text = _("Beginning of the user's name")
     ordering = ("user__username",)
     fields = ("user", "created_at", "last_used_at", "throttling_failure_count", "throttling_failure_timestamp")
     actions: Sequence[str] = ("reset",)
@@ -54,7 +54,7 @@ class AuthenticatorAdmin(EvidenceAdmin):
     def has_reset_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("backoffice.reset_second_factor"))
 
-    @admin.action(description="Reset", permissions=["reset"])
+    @admin.action(description=_("Reset"), permissions=["reset"])
     def reset(self, request: HttpRequest, queryset: "QuerySet[Authenticator]") -> HttpResponse | None:
         form = ReasonForm(answer(request))
         if not form.is_valid():
@@ -65,7 +65,7 @@ class AuthenticatorAdmin(EvidenceAdmin):
         for device in list(queryset.select_related("user")):
             done += self._reset_one(request, device.user, form.cleaned_data["reason"])
         if done:
-            self.tell(request, done, "{rows} reset. They set up another app at the next sign-in.")
+            self.tell(request, done, gettext("{rows} reset. They set up another app at the next sign-in."))
         return None
 
     def _reset_one(self, request: HttpRequest, user: Any, reason: str) -> int:
@@ -93,6 +93,6 @@ class SecondFactorEventAdmin(EvidenceAdmin):
     )
     list_filter = (("what", ChoicesDropdownFilter),)
     search_fields = ("whose__startswith",)
-    search_help_text = "Beginning of the user's name"
+    search_help_text = _("Beginning of the user's name")
     ordering = ("-at",)
     fields = ("whose", "what", "by", "reason", "address", "at")

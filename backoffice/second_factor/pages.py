@@ -17,6 +17,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext, gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from backoffice import login
@@ -38,8 +39,8 @@ class CodeForm(forms.Form):
 
 class AppCodeForm(CodeForm):
     code = forms.CharField(
-        label="Code of the app",
-        help_text="Six digits; a new one appears every half minute.",
+        label=_("Code of the app"),
+        help_text=_("Six digits; a new one appears every half minute."),
         max_length=10,
         widget=UnfoldAdminTextInputWidget(
             attrs={"autocomplete": "one-time-code", "autofocus": True, "inputmode": "numeric"}
@@ -56,12 +57,12 @@ def check(request: HttpRequest) -> HttpResponse:
         try:
             device = _checked(request, form.cleaned_data["code"])
         except devices.Wait as wait:
-            form.add_error("code", f"Too many wrong codes. Wait {_seconds_until(wait)} seconds, then try again.")
+            form.add_error("code", _wait_words(wait))
         else:
             if device is not None:
                 _mark(request, device)
                 return HttpResponseRedirect(_next(request))
-            form.add_error("code", "This code is not right, or was used before. Wait for the next one.")
+            form.add_error("code", gettext("This code is not right, or was used before. Wait for the next one."))
     return _page(request, "check", title="Two-factor sign-in", form=form)
 
 
@@ -83,7 +84,7 @@ def set_up(request: HttpRequest) -> HttpResponse:
                 address=login.client_address(request),
             )
         except devices.Wait as wait:
-            form.add_error("code", f"Too many wrong codes. Wait {_seconds_until(wait)} seconds, then try again.")
+            form.add_error("code", _wait_words(wait))
         except devices.NotAllowed as refused:
             messages.error(request, str(refused))
             return HttpResponseRedirect(reverse(gate.STATUS))
@@ -93,7 +94,9 @@ def set_up(request: HttpRequest) -> HttpResponse:
                 del request.session[PENDING]
                 _mark(request, device)
                 return _page(request, "recovery_codes", title="Recovery codes", codes=codes)
-            form.add_error("code", "This code is not right. Is the phone's clock right? Wait for the next code.")
+            form.add_error(
+                "code", gettext("This code is not right. Is the phone's clock right? Wait for the next code.")
+            )
     context = {"picture": _picture(pending), "key": devices.key_text(pending), "must": devices.must_have(request.user)}
     return _page(request, "set_up", title="Set up two-factor sign-in", form=form, **context)
 
@@ -126,7 +129,7 @@ def turn_off(request: HttpRequest) -> HttpResponse:
         except devices.NotAllowed as refused:
             messages.error(request, str(refused))
         else:
-            messages.success(request, "You sign in with name and password alone from now on.")
+            messages.success(request, gettext("You sign in with name and password alone from now on."))
     return HttpResponseRedirect(reverse(gate.STATUS))
 
 
@@ -153,8 +156,9 @@ def _next(request: HttpRequest) -> str:
     return wanted if is_ours else reverse("admin:index")
 
 
-def _seconds_until(wait: devices.Wait) -> int:
-    return max(1, round((wait.until - timezone.now()).total_seconds()))
+def _wait_words(wait: devices.Wait) -> str:
+    seconds = max(1, round((wait.until - timezone.now()).total_seconds()))
+    return gettext("Too many wrong codes. Wait %(seconds)s seconds, then try again.") % {"seconds": seconds}
 
 
 def _picture(device: Authenticator) -> SafeString:
