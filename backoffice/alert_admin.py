@@ -51,8 +51,8 @@ class AlertAdmin(EvidenceAdmin):
     )
     empty_steps = ((_("Alert rules"), "admin:backoffice_alertrule_changelist", "backoffice.view_alertrule"),)
     list_display = (
-        badge("kind", KINDS), "subject", "what", plain("count", "times"), age("first_at", "since"), age("last_at", "last"),
-        plain("acknowledged_by", "acknowledged by"), age("settled_at", "settled"),
+        badge("kind", KINDS), "subject", "what", plain("count", _("times")), age("first_at", _("since")),
+        age("last_at", _("last")), plain("acknowledged_by", _("acknowledged by")), age("settled_at", _("settled")),
     )  # fmt: skip
     list_filter = (OpenFilter, ("kind", ChoicesDropdownFilter))
     search_fields = ("subject__startswith",)
@@ -129,8 +129,8 @@ class AlertMessageAdmin(EvidenceAdmin):
     )
     empty_steps = ((_("Alert rules"), "admin:backoffice_alertrule_changelist", "backoffice.view_alertrule"),)
     list_display = (
-        "rule", "channel", badge("state", MESSAGE_STATES), age("created_at"), age("sent_at", "sent"), "attempts",
-        short("last_error", "problem"),
+        "rule", "channel", badge("state", MESSAGE_STATES), age("created_at"), age("sent_at", _("sent")), "attempts",
+        short("last_error", _("problem")),
     )  # fmt: skip
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("rule",)

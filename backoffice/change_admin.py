@@ -17,7 +17,7 @@ KINDS = {"added": "success", "changed": "info", "deleted": "danger"}
 
 @admin.register(Change)
 class ChangeAdmin(EvidenceAdmin):
-    list_display = (age("at", "when"), "by", "what", badge("kind", KINDS, "did"), "which", "how")
+    list_display = (age("at", _("when")), "by", "what", badge("kind", KINDS, _("did")), "which", "how")
     list_display_links = ("which",)
     list_filter = (("kind", ChoicesDropdownFilter), ("page", AllValuesCheckboxFilter), ("at", RangeDateTimeFilter))
     search_fields = ("by__exact", "name__startswith")

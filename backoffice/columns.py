@@ -6,6 +6,7 @@ from typing import Any, cast
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.functional import Promise
 from django.utils.text import Truncator
 from unfold.decorators import display
 
@@ -17,7 +18,7 @@ Column = Callable[[Any], Any]
 OUTGOING = {"due": "info", "in_flight": "info", "done": "success", "unknown": "warning", "needs_attention": "danger"}
 
 
-def badge(field: str, colours: Mapping[str, str], description: str = "") -> Column:
+def badge(field: str, colours: Mapping[str, str], description: str | Promise = "") -> Column:
     """Show a choice as a coloured label; a value without a colour stays grey."""
 
     def column(row: Any) -> str | None:
@@ -27,7 +28,7 @@ def badge(field: str, colours: Mapping[str, str], description: str = "") -> Colu
     return _column(column, field, description, ordering=field)
 
 
-def price(field: str, description: str = "", currency: str = "currency") -> Column:
+def price(field: str, description: str | Promise = "", currency: str = "currency") -> Column:
     """Show an amount with its currency, rounded to what is paid."""
 
     def column(row: Any) -> str | None:
@@ -37,7 +38,7 @@ def price(field: str, description: str = "", currency: str = "currency") -> Colu
     return _column(column, field, description, ordering=field)
 
 
-def plain(field: str, description: str) -> Column:
+def plain(field: str, description: str | Promise) -> Column:
     """Show a column under another title."""
 
     def column(row: Any) -> Any:
@@ -46,7 +47,7 @@ def plain(field: str, description: str) -> Column:
     return _column(column, field, description, ordering=field)
 
 
-def age(field: str, description: str = "") -> Column:
+def age(field: str, description: str | Promise = "") -> Column:
     """Show how long ago something was."""
 
     def column(row: Any) -> Any:
@@ -56,7 +57,7 @@ def age(field: str, description: str = "") -> Column:
     return _column(column, field, description, ordering=field)
 
 
-def short(field: str, description: str = "", length: int = 60) -> Column:
+def short(field: str, description: str | Promise = "", length: int = 60) -> Column:
     """Show the beginning of a long text."""
 
     def column(row: Any) -> str:
@@ -65,7 +66,7 @@ def short(field: str, description: str = "", length: int = 60) -> Column:
     return _column(column, field, description)
 
 
-def preformatted(field: str, description: str = "") -> Column:
+def preformatted(field: str, description: str | Promise = "") -> Column:
     """Show a text as it is, on an object's page. For texts that hold no secret."""
 
     def column(row: Any) -> str:
@@ -84,7 +85,7 @@ def link(view: str, text: str, *args: Any, query: str = "") -> str:
     return render_to_string("admin/link.html", {"url": f"{url}?{query}" if query else url, "text": text})
 
 
-def _column(function: Column, field: str, description: str, **facts: Any) -> Column:
+def _column(function: Column, field: str, description: str | Promise, **facts: Any) -> Column:
     function.__name__ = field  # it becomes the cell's class
     words = description or field.removesuffix("_at").replace("_", " ")
     return cast(Column, display(function, description=words, **facts))

@@ -22,7 +22,7 @@ class QueueAdmin(q2.QueueAdmin, EvidenceAdmin):  # type: ignore[misc]
         "Nothing waits for a worker: all wake-ups are taken. If work stands still nevertheless, see whether"
         " the workers run."
     )
-    list_display = ("func", "args", age("lock", "due"), "task_id")
+    list_display = ("func", "args", age("lock", _("due")), "task_id")
     list_filter = ()
     ordering = ("lock",)
 
@@ -39,7 +39,7 @@ class SuccessAdmin(q2.TaskAdmin, _TaskAdmin):  # type: ignore[misc]
         "No task has ended yet. Workers write each one down here for some hours; if this stays empty, start"
         " them with “manage.py qcluster”."
     )
-    list_display = ("func", "args", age("stopped", "finished"), "time_taken")
+    list_display = ("func", "args", age("stopped", _("finished")), "time_taken")
     list_filter = ("func",)
     search_fields = _TaskAdmin.search_fields
     actions = ()
@@ -48,7 +48,7 @@ class SuccessAdmin(q2.TaskAdmin, _TaskAdmin):  # type: ignore[misc]
 @admin.register(Failure)
 class FailureAdmin(q2.FailAdmin, _TaskAdmin):  # type: ignore[misc]
     empty_help = _("No task has failed. One that does is shown here with its reason and can be run again.")
-    list_display = ("func", "args", age("stopped", "failed"), "short_result")
+    list_display = ("func", "args", age("stopped", _("failed")), "short_result")
     list_filter = ("func",)
     search_fields = _TaskAdmin.search_fields
     actions = ("run_again",)

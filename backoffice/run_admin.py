@@ -121,7 +121,7 @@ class RunAdmin(EvidenceAdmin):
         " preview it runs in the background and is shown here."
     )
     empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
-    list_display = ("title", "by", "progress", age("created_at", "started"), age("ended_at", "ended"))
+    list_display = ("title", "by", "progress", age("created_at", _("started")), age("ended_at", _("ended")))
     list_select_related = ("by",)
     ordering = ("-created_at",)
     fields = ("title", "by", "total", "created_at", "ended_at", "cancelled_by")

@@ -36,7 +36,7 @@ class UserAdmin(DjangoUserAdmin, PermissionsAtOnce):  # type: ignore[misc, type-
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     search_fields = ("username__startswith", "email__startswith")
-    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", age("last_login", "last seen"))
+    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", age("last_login", _("last seen")))
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         with trail.watching(User, [id], by=request.user.get_username(), how="password"):

@@ -100,8 +100,8 @@ class PurchaseAdmin(BulkRuns, EvidenceAdmin):
         " buys codes into stock."
     )
     list_display = (
-        "__str__", "account", "product", badge("stage", STAGES), badge("state", OUTGOING, "work"), price("price"),
-        price("max_price", "ceiling"), short("last_error", "problem", 40), age("created_at", "ordered"),
+        "__str__", "account", "product", badge("stage", STAGES), badge("state", OUTGOING, _("work")), price("price"),
+        price("max_price", _("ceiling")), short("last_error", _("problem"), 40), age("created_at", _("ordered")),
     )  # fmt: skip
     list_filter = (
         ("stage", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),

@@ -31,8 +31,8 @@ class FeedAdmin(EvidenceAdmin):
     )
     empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
     list_display = (
-        "name", "account", badge("status", STATUSES), "size", "there", badge("state", OUTGOING, "work"),
-        short("last_error", "problem", 60), "by", age("created_at", "asked"),
+        "name", "account", badge("status", STATUSES), "size", "there", badge("state", OUTGOING, _("work")),
+        short("last_error", _("problem"), 60), "by", age("created_at", _("asked")),
     )  # fmt: skip
     list_filter = (
         ("status", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),

@@ -86,10 +86,10 @@ class OfferAdmin(OfferWizard, OfferFiles, Pausable, OfferUploads, OfferThere):
         (_("Catalogue"), "admin:marketplaces_catalogueproduct_changelist", "marketplaces.view_catalogueproduct"),
     )
     list_display: Sequence[Any] = (
-        "name", "account", "product", "price", plain("currency", "in"), "earns", "margin", "stock", "quantity", "wanted",
-        plain("pushed_quantity", "pushed"), plain("seen_quantity", "seen"),
-        "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, "shown as"),
-        "is_active", "differs", short("last_error", "problem", 40),
+        "name", "account", "product", "price", plain("currency", _("in")), "earns", "margin", "stock", "quantity", "wanted",
+        plain("pushed_quantity", _("pushed")), plain("seen_quantity", _("seen")),
+        "uploaded", badge("state", OUTGOING), badge("seen_status", SEEN, _("shown as")),
+        "is_active", "differs", short("last_error", _("problem"), 40),
     )  # fmt: skip
     list_editable = ("price", "quantity")
     list_filter = (

@@ -96,7 +96,8 @@ class PauseAdmin(BulkRuns, EvidenceAdmin):
     )
     empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
     list_display = (
-        "named", badge("level", LEVELS), "by", short("reason"), age("at", "since"), "ended_by", age("ended_at", "until"),
+        "named", badge("level", LEVELS), "by", short("reason"), age("at", _("since")), "ended_by",
+        age("ended_at", _("until")),
     )  # fmt: skip
     list_filter = (("level", ChoicesDropdownFilter), ("account", RelatedDropdownFilter), "marketplace")
     list_select_related = ("offer", "product", "account")

@@ -59,7 +59,7 @@ class AccountTermsInline(ShowsWhatItShowed, StackedInline):
 
 @admin.register(Fee)
 class FeeAdmin(BaseAdmin):
-    list_display = ("account", "for_category", "percent", price("fixed", "per unit"))
+    list_display = ("account", "for_category", "percent", price("fixed", _("per unit")))
     list_filter = (("account", RelatedDropdownFilter),)
     list_select_related = ("account",)
     search_fields = ("category__startswith",)
@@ -135,8 +135,8 @@ class CompetitorWatchAdmin(BulkRuns, EvidenceAdmin):
     """What others ask for what we sell, as last read."""
 
     list_display = (
-        "offer", "account", price("price", "cheapest"), "seller", "others", age("read_at", "read"), short("note", "outcome"),
-        badge("state", OUTGOING), short("last_error", "problem", 40),
+        "offer", "account", price("price", _("cheapest")), "seller", "others", age("read_at", _("read")),
+        short("note", _("outcome")), badge("state", OUTGOING), short("last_error", _("problem"), 40),
     )  # fmt: skip
     list_filter = (("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter))
     list_select_related = ("account", "offer__product")

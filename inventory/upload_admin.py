@@ -130,8 +130,8 @@ class UploadAdmin(UploadsMixin, BulkRuns, EvidenceAdmin):
     )
     empty_steps = ((_("Offers"), "admin:inventory_offer_changelist", "inventory.view_offer"),)
     list_display = (
-        "code_number", "kind", "account", "external_offer_id", badge("status", STATUSES), badge("state", OUTGOING, "work"),
-        "status_word", short("last_error", "problem", 50), short("note", length=50), "by", age("created_at", "asked"),
+        "code_number", "kind", "account", "external_offer_id", badge("status", STATUSES), badge("state", OUTGOING, _("work")),
+        "status_word", short("last_error", _("problem"), 50), short("note", length=50), "by", age("created_at", _("asked")),
     )  # fmt: skip
     list_filter = (
         ("status", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),

@@ -359,8 +359,8 @@ class ApiCallAdmin(EvidenceAdmin):
         "request_shown", "response_shown",
     )  # fmt: skip
 
-    request_shown = staticmethod(preformatted("request", "request, masked"))
-    response_shown = staticmethod(preformatted("response", "answer, masked"))
+    request_shown = staticmethod(preformatted("request", _("request, masked")))
+    response_shown = staticmethod(preformatted("response", _("answer, masked")))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("request", "response")

@@ -46,7 +46,8 @@ class DeliveryAdmin(BulkRuns, EvidenceAdmin):
     empty_steps = ((_("Orders"), "admin:orders_order_changelist", "orders.view_order"),)
     list_display = (
         "external_id", "order_id_shown", "account", badge("status", DELIVERY_STATUSES), badge("state", OUTGOING),
-        "requested", "confirmed", "missing", "failure", short("last_error", "problem", 50), age("requested_at", "asked"),
+        "requested", "confirmed", "missing", "failure", short("last_error", _("problem"), 50),
+        age("requested_at", _("asked")),
     )  # fmt: skip
     list_filter = (
         ("state", ChoicesDropdownFilter), ("status", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),

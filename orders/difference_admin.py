@@ -135,7 +135,7 @@ class DifferenceAdmin(BulkRuns, EvidenceAdmin):
     empty_steps = ((_("Comparisons"), "admin:inventory_reconciliation_changelist", "inventory.view_reconciliation"),)
     list_display = (
         "what", "account", "where", badge("kind", KIND_COLOURS), short("ours", length=50), short("theirs", length=50),
-        age("found_at", "found"), age("last_seen_at", "last seen"), badge("state", STATE_COLOURS), "ignored_until",
+        age("found_at", _("found")), age("last_seen_at", _("last seen")), badge("state", STATE_COLOURS), "ignored_until",
     )  # fmt: skip
     list_filter = (
         StateFilter, ("account", RelatedDropdownFilter), ("kind", ChoicesDropdownFilter), FieldFilter, AgeFilter,
@@ -188,8 +188,8 @@ class ReconciliationAdmin(EvidenceAdmin):
     )
     empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
-        "account", "stage", age("began_at", "began"), age("ended_at", "ended"), "offers", "orders", "on_their_way",
-        "next_at", short("problem", length=60), short("last_error", "trouble", 40),
+        "account", "stage", age("began_at", _("began")), age("ended_at", _("ended")), "offers", "orders", "on_their_way",
+        "next_at", short("problem", length=60), short("last_error", _("trouble"), 40),
     )  # fmt: skip
     list_select_related = ("account",)
     ordering = ("account__name",)

@@ -100,7 +100,7 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
     )
     empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
-        "external_id", "number", age("ordered_at", "ordered"), "account", "channel", badge("state", ORDER_STATES),
+        "external_id", "number", age("ordered_at", _("ordered")), "account", "channel", badge("state", ORDER_STATES),
         "status_word", "products", "units", price("amount"), "needs_shipping", "attention",
     )  # fmt: skip
     list_filter = (
@@ -119,9 +119,9 @@ class OrderAdmin(shipment_admin.ShipsOrders, BulkRuns, EvidenceAdmin):
     page_only = ("accept", "deliver_now", "settle", "ship")
     run_kinds = (AcceptOrders, DeliverOrders, ShipOrders, SettleDisputes)
 
-    paid = staticmethod(price("amount", "amount"))
-    fee_shown = staticmethod(price("fee", "fee"))
-    refunded_shown = staticmethod(price("refunded_amount", "refunded"))
+    paid = staticmethod(price("amount", _("amount")))
+    fee_shown = staticmethod(price("fee", _("fee")))
+    refunded_shown = staticmethod(price("refunded_amount", _("refunded")))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         stuck = Delivery.objects.filter(line__order=OuterRef("pk"), state=Delivery.State.NEEDS_ATTENTION)

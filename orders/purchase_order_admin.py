@@ -25,8 +25,8 @@ class PurchaseOrderAdmin(BulkRuns, EvidenceAdmin):
     )
     empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
     list_display = (
-        "external_id", age("ordered_at", "made"), "account", badge("stage", ORDER_STATES, "status"), "status_word",
-        price("subtotal"), price("amount"), badge("state", OUTGOING, "reading"), short("last_error", "problem", 50),
+        "external_id", age("ordered_at", _("made")), "account", badge("stage", ORDER_STATES, _("status")), "status_word",
+        price("subtotal"), price("amount"), badge("state", OUTGOING, _("reading")), short("last_error", _("problem"), 50),
     )  # fmt: skip
     list_filter = (
         ("stage", ChoicesDropdownFilter), ("account", RelatedDropdownFilter), ("state", ChoicesDropdownFilter),
@@ -40,8 +40,8 @@ class PurchaseOrderAdmin(BulkRuns, EvidenceAdmin):
     page_only = ("read_again",)
     run_kinds = (ReadPurchaseOrdersAgain,)
 
-    subtotal_shown = staticmethod(price("subtotal", "subtotal"))
-    amount_shown = staticmethod(price("amount", "total"))
+    subtotal_shown = staticmethod(price("subtotal", _("subtotal")))
+    amount_shown = staticmethod(price("amount", _("total")))
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         return super().get_queryset(request).defer("raw", "contact", "lines")

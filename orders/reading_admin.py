@@ -20,8 +20,8 @@ class OrderReadingAdmin(BulkRuns, EvidenceAdmin):
         " shown here until then."
     )
     list_display = (
-        "external_id", "account", badge("state", OUTGOING), age("wished_at", "wished"), "attempts", "failure",
-        short("last_error", "problem", 60),
+        "external_id", "account", badge("state", OUTGOING), age("wished_at", _("wished")), "attempts", "failure",
+        short("last_error", _("problem"), 60),
     )  # fmt: skip
     list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter))
     list_select_related = ("account",)
@@ -49,8 +49,8 @@ class PollAdmin(EvidenceAdmin):
         " that an account is enabled."
     )
     empty_steps = ((_("Accounts"), "admin:marketplaces_account_changelist", "marketplaces.view_account"),)
-    list_display = ("kind", "account", age("read_until", "read to the end"), age("next_at", "next"), "failures",
-                    short("last_error", "problem", 80))  # fmt: skip
+    list_display = ("kind", "account", age("read_until", _("read to the end")), age("next_at", _("next")), "failures",
+                    short("last_error", _("problem"), 80))  # fmt: skip
     list_filter = (("account", RelatedDropdownFilter),)
     list_select_related = ("account",)
     ordering = ("account", "kind")

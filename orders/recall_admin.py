@@ -169,7 +169,16 @@ class RemedyAdmin(BulkRuns, EvidenceAdmin):
         " decided here."
     )
     empty_steps = ((_("Recalls"), "admin:inventory_recall_changelist", "inventory.view_recall"),)
-    list_display = ("code", "order", "account", "paid", badge("kind", REMEDIES), "new_code", "by", age("at", "decided"))
+    list_display = (
+        "code",
+        "order",
+        "account",
+        "paid",
+        badge("kind", REMEDIES),
+        "new_code",
+        "by",
+        age("at", _("decided")),
+    )
     list_display_links = ("kind",)  # the others lead to a code and an order
     list_filter = (("kind", ChoicesDropdownFilter), ("recall", RelatedDropdownFilter))
     list_select_related = ("item__delivery__line__order__account",)

@@ -34,7 +34,7 @@ class ReservationAdmin(EvidenceAdmin):
         " here for a limited time."
     )
     list_display = (
-        "id", "account", badge("state", RESERVATION_STATES), "products", age("created_at", "made"), "until", "order",
+        "id", "account", badge("state", RESERVATION_STATES), "products", age("created_at", _("made")), "until", "order",
     )  # fmt: skip
     list_filter = (("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter))
     list_select_related = ("account", "order")

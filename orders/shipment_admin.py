@@ -161,7 +161,7 @@ class ShipmentAdmin(Prints, BulkRuns, EvidenceAdmin):
     empty_steps = ((_("Orders"), "admin:orders_order_changelist", "orders.view_order"),)
     list_display = (
         "name", "order_shown", "account", badge("status", STATUSES), badge("state", OUTGOING), "carrier_shown",
-        "tracking_number", short("last_error", "problem", 50), age("created_at", "since"), "deleted_at",
+        "tracking_number", short("last_error", _("problem"), 50), age("created_at", _("since")), "deleted_at",
     )  # fmt: skip
     list_filter = (
         ("status", ChoicesDropdownFilter), ("state", ChoicesDropdownFilter), ("account", RelatedDropdownFilter),

@@ -37,8 +37,8 @@ class AuthenticatorAdmin(EvidenceAdmin):
         " who must have one is led there at the next sign-in."
     )
     list_display = (
-        plain("user", "user"), age("created_at", "set up"), age("last_used_at", "last used"),
-        plain("throttling_failure_count", "wrong codes since"),
+        plain("user", _("user")), age("created_at", _("set up")), age("last_used_at", _("last used")),
+        plain("throttling_failure_count", _("wrong codes since")),
     )  # fmt: skip
     list_select_related = ("user",)
     search_fields = ("user__username__startswith",)
@@ -84,12 +84,12 @@ class SecondFactorEventAdmin(EvidenceAdmin):
         "Nothing happened yet. What is set up, used, refused or reset is written down here, with who did it."
     )
     list_display = (
-        plain("whose", "user"),
+        plain("whose", _("user")),
         badge("what", WHAT),
-        plain("by", "by"),
+        plain("by", _("by")),
         "reason",
         "address",
-        age("at", "when"),
+        age("at", _("when")),
     )
     list_filter = (("what", ChoicesDropdownFilter),)
     search_fields = ("whose__startswith",)
