@@ -8,7 +8,7 @@ import argparse
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.bench import ground, report, suite
@@ -37,15 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _end)
     with ground.prepared() as place:
         facts = ground.machine(place)
-        results = suite.run(asked.names or names, place, is_quick=asked.quick, seconds=asked.seconds, tell=print)
-    text = report.as_text(facts, results, is_quick=asked.quick)
-    print(text)
+        results: list[suite.Result] = []
+        for result in suite.run(asked.names or names, place, is_quick=asked.quick, seconds=asked.seconds, tell=print):
+            results.append(result)
+            _write(asked, facts, results)  # after each, so that a run that is broken off is not lost
+    print(report.as_text(facts, results, is_quick=asked.quick))
+    return 1 if any(result.failure for result in results) else 0
+
+
+def _write(asked: argparse.Namespace, facts: Mapping[str, str], results: Sequence[suite.Result]) -> None:
     if asked.markdown:
         page = asked.markdown.read_text() if asked.markdown.exists() else ""
+        text = report.as_text(facts, results, is_quick=asked.quick)
         asked.markdown.write_text(report.written_into(page, text))
     if asked.json:
         asked.json.write_text(json.dumps(report.as_json(facts, results, is_quick=asked.quick), indent=2) + "\n")
-    return 1 if any(result.failure for result in results) else 0
 
 
 def _end(number: int, frame: object) -> None:

@@ -24,6 +24,7 @@ OFFERS, ONE_BY_ONE = 10_000, 300
 MOST_STEPS = 100_000
 OURS, ALONE = "from the change to the last offer that shows it", "the budget alone"
 DEARER = 1.05
+ONLY_ASK = ("GIN-C05",)  # a POST that reads: which warehouses there are
 
 
 def lines(run: Run) -> Iterator[Line]:
@@ -62,7 +63,7 @@ def _line(account: Account, count: int, took: float) -> Line:
     label, pace = account.service_class.label, Pace.of(account)
     fewest, alone = math.ceil(count / pace.per), _alone(account, pace, count)
     made = ApiCall.objects.filter(account=account)
-    changes = made.filter(method__in=("POST", "PUT", "PATCH")).count()
+    changes = made.filter(method__in=("POST", "PUT", "PATCH")).exclude(operation__in=ONLY_ASK).count()
     facts = [
         Fact("requests that changed offers, against the fewest possible", changes / fewest, Goal(below=1.0001)),
         Fact("other requests", made.count() - changes),

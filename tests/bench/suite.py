@@ -52,9 +52,8 @@ def names() -> list[str]:
 
 def run(
     wanted: Sequence[str], place: Ground, *, is_quick: bool, seconds: float, tell: Callable[[str], None]
-) -> list[Result]:
+) -> Iterator[Result]:
     """Run benchmarks, each on an empty database. One that fails stops no other."""
-    results = []
     for name in wanted:
         benchmark: Benchmark = importlib.import_module(f"tests.bench.{PREFIX}{name}").BENCHMARK
         result, begun = Result(name, benchmark), time.monotonic()
@@ -67,5 +66,4 @@ def run(
             traceback.print_exc()
             result.failure = f"{type(error).__name__}: {error}"
         result.seconds = time.monotonic() - begun
-        results.append(result)
-    return results
+        yield result
