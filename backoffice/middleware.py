@@ -36,7 +36,8 @@ class TellOfRuns:
 def _end_of(run: Run, found: Mapping[str, int]) -> str:
     texts = {"failed": gettext("%(count)s failed"), "cancelled": gettext("%(count)s cancelled")}
     left = [text % {"count": found[word]} for word, text in texts.items() if found[word]]
-    done = gettext("%(done)s of %(total)s rows done") % {"done": found["done"], "total": run.total}
+    counts = {"done": found["done"], "total": run.total, "rows": runs.what_it_counts(run)}
+    done = gettext("%(done)s of %(total)s %(rows)s done") % counts
     text = gettext("“%(run)s” has ended: %(counts)s. See Runs for the results.")
     return text % {"run": run.title, "counts": ", ".join([done, *left])}
 

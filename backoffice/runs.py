@@ -19,6 +19,7 @@ from django.db.models import Count, Model, Q, QuerySet
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext
 
 from backoffice import queue, trail
 from backoffice.models import Run, RunItem
@@ -119,6 +120,14 @@ def name_of(kind: type[Kind]) -> str:
 def kind_of(run: Run) -> Kind:
     kind: type[Kind] = import_string(run.kind)
     return kind()
+
+
+def what_it_counts(run: Run) -> str:
+    """What a run's rows are, such as "offers"."""
+    try:
+        return str(kind_of(run).model._meta.verbose_name_plural)
+    except ImportError:  # a run of long ago, of a kind that there is no more
+        return gettext("rows")
 
 
 # --- starting and stopping ---------------------------------------------------------------------------------------

@@ -172,7 +172,7 @@ def test_who_started_it_is_told_once(db, client):
     first = client.get("/admin/", headers={"accept": "text/html"}).content.decode()
     second = client.get("/admin/", headers={"accept": "text/html"}).content.decode()
 
-    assert "“Rename” has ended: 1 of 2 rows done, 1 failed." in first
+    assert "“Rename” has ended: 1 of 2 groups done, 1 failed." in first
     assert "has ended" not in second
 
 

@@ -19,7 +19,7 @@ from tests.bench.suite import Benchmark, Run
 
 CLIENTS = 8
 PRODUCTS = 20
-REPEATS = 5
+REPEATS = 3
 OURS, SAME = "stock.take", "the same statement in a bare loop"
 BARE = "only its part that picks, in a bare loop: nobody is told"
 OSCAR = "django-oscar: allocate, which counts and picks no code"
