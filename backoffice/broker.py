@@ -70,7 +70,8 @@ class Broker(ORM):  # type: ignore[misc]  # django-q2 has no type hints
         queue, now = connections[Conf.ORM], timezone.now()
         due, again = (queue.ops.adapt_datetimefield_value(when) for when in (now, self.timeout(None)))
         lanes = [value for lane in BEHIND.items() for value in lane]
-        with asked_often(Conf.ORM) as cursor:
+        # Not a kept plan: made while nothing waits, it would go through all that waits later.
+        with queue.cursor() as cursor:
             if queue.vendor == "sqlite":
                 cursor.execute(_DUE_ON_SQLITE, [due])  # a look locks nobody out, and mostly there is nothing
                 if cursor.fetchone() is None:

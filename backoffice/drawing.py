@@ -54,7 +54,7 @@ def label(text: object, colour: str) -> str:
     return _label(str(text), colour)
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=1000, typed=True)
 def _label(text: str, colour: str) -> str:
     return str(display_for_label(("", text), EMPTY, {"": colour}))
 

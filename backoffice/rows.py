@@ -7,7 +7,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transac
 
 
 def asked_often(alias: str = DEFAULT_DB_ALIAS) -> Any:
-    """A cursor for a statement that is asked all the time, so that PostgreSQL keeps its plan; see backoffice.postgresql."""
+    """A cursor for a statement that is asked all the time, so that PostgreSQL reads it once; see backoffice.postgresql."""
     found: Any = connections[alias]
     return found.cursor() if found.vendor == "sqlite" else found.prepared_cursor()
 

@@ -83,6 +83,7 @@ class Kind:
     form_class: ClassVar[type[forms.Form]] = forms.Form
     is_dangerous: ClassVar[bool] = False
     at_once: ClassVar[int] = CHUNK  # rows that are done and recorded in one transaction
+    counts: ClassVar[Any] = ""  # what its rows are to who looks, where that is not the model's name
 
     def describe(self, said: Mapping[str, Any]) -> str:
         """Name a run of this kind in the list of runs."""
@@ -125,7 +126,8 @@ def kind_of(run: Run) -> Kind:
 def what_it_counts(run: Run) -> str:
     """What a run's rows are, such as "offers"."""
     try:
-        return str(kind_of(run).model._meta.verbose_name_plural)
+        kind = kind_of(run)
+        return str(kind.counts or kind.model._meta.verbose_name_plural)
     except ImportError:  # a run of long ago, of a kind that there is no more
         return gettext("rows")
 

@@ -37,8 +37,6 @@ def _may(permission: str) -> Callable[[HttpRequest], bool]:
 NAVIGATION: list[dict[str, Any]] = [
     {
         "title": _("Sales"),
-        "separator": True,
-        "collapsible": False,
         "items": [
             _page(_("Orders"), "receipt_long", "orders.order"),
             _page(_("Deliveries"), "outbox", "orders.delivery"),
@@ -58,8 +56,6 @@ NAVIGATION: list[dict[str, Any]] = [
     },
     {
         "title": _("Stock"),
-        "separator": True,
-        "collapsible": False,
         "items": [
             _page(_("Products"), "inventory_2", "inventory.product"),
             _page(_("Offers"), "sell", "inventory.offer"),
@@ -82,8 +78,6 @@ NAVIGATION: list[dict[str, Any]] = [
     },
     {
         "title": _("Prices"),
-        "separator": True,
-        "collapsible": False,
         "items": [
             _page(_("Price rules"), "auto_graph", "inventory.pricerule"),
             _page(_("Price history"), "history", "inventory.pricechange"),
@@ -94,8 +88,6 @@ NAVIGATION: list[dict[str, Any]] = [
     },
     {
         "title": _("Marketplaces"),
-        "separator": True,
-        "collapsible": False,
         "items": [
             _page(_("Accounts"), "storefront", "marketplaces.account"),
             _page(_("Events received"), "call_received", "marketplaces.webhookevent"),
@@ -109,8 +101,6 @@ NAVIGATION: list[dict[str, Any]] = [
     },
     {
         "title": _("Operations"),
-        "separator": True,
-        "collapsible": False,
         "items": [
             _page(_("Alerts"), "notifications", "backoffice.alert", badge="backoffice.alert_admin.open_alerts"),
             _page(_("Alert rules"), "rule", "backoffice.alertrule"),
@@ -130,27 +120,25 @@ NAVIGATION: list[dict[str, Any]] = [
 ]
 
 
+SHOWN = ("title", "icon", "badge")
+
+
 def _navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar for one person: only what may be opened, its addresses written out, what is open marked.
 
     The theme would work all of it out for every line and leave to the template what to hide, on every page.
     """
-    groups = []
-    for number, group in enumerate(NAVIGATION):
-        items = [
-            {
-                "title": item["title"],
-                "icon": item["icon"],
-                "badge": item["badge"],
-                "link": link,
-                "active": link in request.path,
-            }
-            for item, link in zip(group["items"], _links(number), strict=True)
-            if item["permission"](request)
-        ]
-        if items:
-            groups.append({"title": group["title"], "separator": group["separator"], "items": items})
-    return groups
+    return [
+        {
+            "title": group["title"],
+            "items": [
+                {name: item[name] for name in SHOWN} | {"link": link, "active": link in request.path}
+                for item, link in zip(group["items"], _links(number), strict=True)
+                if item["permission"](request)
+            ],
+        }
+        for number, group in enumerate(NAVIGATION)
+    ]
 
 
 @cache

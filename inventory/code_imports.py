@@ -14,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from backoffice import queue, runs
 from backoffice.models import Run
@@ -168,6 +169,7 @@ class ImportCodes(runs.Kind):
 
     title = "Import codes"
     model = CodeImportPart
+    counts = _("parts of the file")
     permission = "inventory.import_code"
     at_once = 1
 

@@ -8,6 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Count, F, Min, Model, Q, QuerySet, Value
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from backoffice.models import Alert
 from inventory.models import Difference, Feed, Offer, Pause, Purchase, Upload
@@ -19,8 +22,8 @@ from orders.models import Acceptance, Delivery, Order, OrderReading, PurchaseOrd
 class Need:
     """Rows that a person has to look at: how one is called and many are, and which list shows them."""
 
-    one: str
-    many: str
+    one: str | Promise
+    many: str | Promise
     model: type[Model]
     rows: Q
     page: str  # the model whose list it is
@@ -30,7 +33,8 @@ class Need:
 def _stuck(model: type[Outgoing], page: str = "", query: str = "state__exact=needs_attention") -> Need:
     one, many = model._meta.verbose_name, model._meta.verbose_name_plural
     rows = Q(state=Outgoing.State.NEEDS_ATTENTION)
-    return Need(f"{one} needs attention", f"{many} need attention", model, rows, page or model._meta.label_lower, query)
+    words = format_lazy(_("{name} needs attention"), name=one), format_lazy(_("{names} need attention"), names=many)
+    return Need(*words, model, rows, page or model._meta.label_lower, query)
 
 
 NEEDS = (
@@ -45,25 +49,25 @@ NEEDS = (
     _stuck(Feed),
     _stuck(Purchase),
     _stuck(PurchaseOrder),
-    Need("disputed order", "disputed orders", Order, Q(is_disputed=True), "orders.order", "attention=disputed"),
+    Need(_("disputed order"), _("disputed orders"), Order, Q(is_disputed=True), "orders.order", "attention=disputed"),
     Need(
-        "remedy to be decided", "remedies to be decided", Remedy, Q(kind=Remedy.Kind.OPEN), "orders.remedy",
+        _("remedy to be decided"), _("remedies to be decided"), Remedy, Q(kind=Remedy.Kind.OPEN), "orders.remedy",
         "kind__exact=open",
     ),
     Need(
-        "open difference", "open differences", Difference,
+        _("open difference"), _("open differences"), Difference,
         Q(state=Difference.State.OPEN, kind__in=Difference.DRIFTS), "inventory.difference",
         f"state=open&kind__in={','.join(Difference.DRIFTS)}",
     ),
     # Mostly what lay there before the account was connected: one decision for all of them.
     Need(
-        "offer there that is not kept here: take it over, or ignore it",
-        "offers there that are not kept here: take them over, or ignore them",
+        _("offer there that is not kept here: take it over, or ignore it"),
+        _("offers there that are not kept here: take them over, or ignore them"),
         Difference, Q(state=Difference.State.OPEN, kind=Difference.Kind.UNKNOWN), "inventory.difference",
         "state=open&kind__exact=unknown",
     ),
-    Need("open alert", "open alerts", Alert, Q(settled_at=None), "backoffice.alert", "is=open"),
-    Need("pause of sales", "pauses of sales", Pause, Q(ended_at=None), "inventory.pause", "ended_at__isnull=True"),
+    Need(_("open alert"), _("open alerts"), Alert, Q(settled_at=None), "backoffice.alert", "is=open"),
+    Need(_("pause of sales"), _("pauses of sales"), Pause, Q(ended_at=None), "inventory.pause", "ended_at__isnull=True"),
 )  # fmt: skip
 # What goes out, or is worked off, an account at a time.
 WAITING = (

@@ -1,4 +1,4 @@
-"""Every text that people read in the browser goes through gettext, so that a catalogue can translate it."""
+"""Help texts, titles of columns, buttons, labels and messages go through gettext, so that a catalogue can translate them."""
 
 import ast
 from collections.abc import Iterator

@@ -9,6 +9,18 @@ import psycopg
 from django.db.backends.postgresql import base
 
 
+class _Kept(psycopg.Cursor[Any]):
+    """Has the server keep each of its statements. Django's own cursors bind values here, and have it keep nothing."""
+
+    def execute(self, query: Any, params: Any = None, **how: Any) -> Any:
+        # The threshold is the connection's: left there, the driver would note down every other statement, too.
+        self.connection.prepare_threshold = 0
+        try:
+            return super().execute(query, params, **how)
+        finally:
+            self.connection.prepare_threshold = None
+
+
 class DatabaseWrapper(base.DatabaseWrapper):
     def is_usable(self) -> bool:
         """Say whether the connection can be used.
@@ -29,12 +41,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
             cursor.execute("SET jit = off")
 
     def prepared_cursor(self) -> Any:
-        """A cursor for the few statements that are asked for all the time: planning one costs more than to do it.
+        """A cursor for the few statements that are asked for all the time: to read and plan one costs as much as to do it.
 
-        Values travel apart from the text, so their types have to be clear from where they stand, or be cast.
+        The server reads it once for a connection, until a rollback, and keeps its plan where one does for all values. So it
+        is not for tables that are empty at one time and full at another. Values travel apart from the text: their types
+        have to be clear from where they stand, or be cast.
         """
         self.close_if_health_check_failed()
         self.ensure_connection()
-        self.connection.prepare_threshold = 0  # at once; Django's own cursors bind values here, and prepare nothing
         with self.wrap_database_errors:
-            return self._prepare_cursor(psycopg.Cursor(self.connection))  # type: ignore[attr-defined]
+            return self._prepare_cursor(_Kept(self.connection))  # type: ignore[attr-defined]

@@ -46,3 +46,9 @@ def test_what_goes_wrong_in_it_is_djangos_error_and_is_counted_like_any_other() 
     with CaptureQueriesContext(connection) as statements, pytest.raises(DataError), asked_often() as cursor:
         cursor.execute("SELECT 1 / %s::int", [0])
     assert len(statements) == 1
+
+
+def test_what_all_other_cursors_ask_is_not_noted_down() -> None:
+    with asked_often() as cursor:
+        cursor.execute("SELECT %s::int + 2", [1])
+    assert connection.connection.prepare_threshold is None
