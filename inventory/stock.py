@@ -64,15 +64,14 @@ def _pick(product_id: int, quantity: int, hold_id: int | None, kinds: Collection
             changed(product_id)
         return picked
     # What others have locked may come back. Before the stock is called short we give back what we locked (two who wait
-    # for each other would never end) and see them through, everyone in the same order.
-    savepoint = transaction.savepoint() if quantity > 1 else None
+    # for each other would never end) and see them through, everyone in the same order. Who picked nothing may have locks,
+    # too: on rows that another took after our statement began.
+    savepoint = transaction.savepoint() if connection.in_atomic_block else None
     picked = run(skip_locked=True)
     if len(picked) < quantity:
         if savepoint:
             transaction.savepoint_rollback(savepoint)
         return run(skip_locked=False)
-    if savepoint:
-        transaction.savepoint_commit(savepoint)
     return picked
 
 

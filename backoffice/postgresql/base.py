@@ -7,6 +7,13 @@ from typing import Any
 
 import psycopg
 from django.db.backends.postgresql import base
+from django.db.backends.postgresql.operations import DatabaseOperations
+
+
+class _Operations(DatabaseOperations):
+    def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> Any:
+        """What is written down of a statement; one that is kept has its values apart."""
+        return super().last_executed_query(cursor, sql, params) or str(sql)
 
 
 class _Kept(psycopg.Cursor[Any]):
@@ -22,6 +29,8 @@ class _Kept(psycopg.Cursor[Any]):
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
+    ops_class = _Operations
+
     def is_usable(self) -> bool:
         """Say whether the connection can be used.
 

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from inventory import statements, stock
@@ -211,6 +212,20 @@ def test_parallel_holds_of_several_units_use_up_the_stock():
             return 0
 
     assert Counter(in_threads(40, hold)) == {3: 20, 0: 20}
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_who_finds_too_little_lets_go_before_it_waits():
+    """Who found nothing may have locked what another took after the statement began: two such would wait in a circle."""
+    product = make.product("A", codes=0)
+
+    with CaptureQueriesContext(connection) as asked, transaction.atomic():
+        assert stock.take(product_id=product.pk, quantity=1, hold_id=None) == []
+        assert stock.hold(product_id=product.pk, quantity=1, reference="r", may_be_short=True).quantity == 0
+
+    told = [word for query in asked for word in ("SKIP LOCKED", "ROLLBACK TO", "FOR UPDATE)") if word in query["sql"]]
+    assert told[-3:] == ["SKIP LOCKED", "ROLLBACK TO", "FOR UPDATE)"]
 
 
 @pytest.mark.postgres
