@@ -94,7 +94,8 @@ class ProductAdmin(Pausable):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         mine = Code.objects.filter(product=OuterRef("pk"), state=Code.State.AVAILABLE).order_by()
-        codes = Subquery(mine.values("product").annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+        # Rows and not keys are counted: the index alone says how many there are.
+        codes = Subquery(mine.values("product").annotate(n=Count("*")).values("n"), output_field=IntegerField())
         level = Subquery(Level.objects.filter(pk=OuterRef("pk")).values(n=F("on_hand") - F("held")))
         return super().get_queryset(request).annotate(available=Coalesce(codes, level, 0))
 
@@ -235,7 +236,7 @@ class HoldAdmin(EvidenceAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         mine = Code.objects.filter(hold=OuterRef("pk")).order_by()
-        units = Subquery(mine.values("hold").annotate(n=Count("pk")).values("n"), output_field=IntegerField())
+        units = Subquery(mine.values("hold").annotate(n=Count("*")).values("n"), output_field=IntegerField())
         return (
             super().get_queryset(request).annotate(units_held=Coalesce(units, F("units"), output_field=IntegerField()))
         )

@@ -347,8 +347,9 @@ def sellable_of(product_ids: Collection[int]) -> dict[int, int]:
     units = dict.fromkeys(product_ids, 0)
     with connection.cursor() as cursor:
         sql = statements.SELLABLE.format(products=", ".join(["%s"] * len(units)))
-        cursor.execute(sql, [timezone.now().date(), statements.MOST_COUNTED, *units])
-        return units | dict(cursor.fetchall())
+        cursor.execute(sql, [statements.MOST_COUNTED, timezone.now().date(), *units])
+        # More may be past their date than are counted, until the sweep comes by.
+        return units | {product_id: max(count, 0) for product_id, count in cursor.fetchall()}
 
 
 def count(product_id: int) -> dict[str, int]:

@@ -266,3 +266,18 @@ def test_an_offers_units_are_counted_no_further_than_anybody_is_shown(monkeypatc
     assert stock.sellable_of([many.pk, few.pk, none.pk]) == {many.pk: 3, few.pk: 2, none.pk: 0}
     assert stock.sellable(many.pk) == 5
     assert stock.sellable_of([]) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.smoke
+def test_what_is_past_its_date_is_not_counted_before_the_sweep_took_it_out(monkeypatch):
+    product, past = make.product("A", codes=5), make.product("B", codes=4)
+    Code.objects.filter(pk__in=Code.objects.filter(product=product).values("pk")[:2]).update(
+        expires_at=date(2020, 1, 1)
+    )
+    Code.objects.filter(product=product, expires_at=None).update(expires_at=timezone.now().date())
+    Code.objects.filter(product=past).update(expires_at=date(2020, 1, 1))
+
+    assert stock.sellable_of([product.pk, past.pk]) == {product.pk: 3, past.pk: 0}
+    monkeypatch.setattr(statements, "MOST_COUNTED", 3)
+    assert stock.sellable_of([past.pk]) == {past.pk: 0}
