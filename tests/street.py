@@ -103,6 +103,8 @@ def open_street(*, ticks: bool = True, is_paced: bool = False) -> Iterator[Stree
             options = {} if is_paced else {"requests_per_minute": PER_MINUTE.get(slug, USUALLY)}
             desks[slug] = doors.enter_context(open_desk(slug, f"Main {slug}", **options))
         street = Street(desks, ticks=ticks)
+        if is_paced:
+            street.budget_wait = 0.002  # else all that waits for a usual budget would be due at once
         doors.callback(street.close)
         _clear(desks)
         desks["gcommerce"].sandbox.switches.limit = 10 if is_paced else USUALLY
