@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.05
 OURS, BARE = "web and workers, to the first answer and the first task", "Python imports Django and a driver, and ends"
 
 
-FEW, MANY, GROWTH = 300, 1000, 1.1
+FEW, MANY, GROWTH = 200, 600, 1.1
 
 
 def run(run: Run) -> Iterator[Line]:

@@ -26,7 +26,7 @@ from tests.bench.suite import Benchmark, Run
 CODES = 1_000_000
 TWICE = 10  # one in so many stands in the file a second time
 LATER = 50_000  # so many codes after the first time
-REPEATS = 2
+REPEATS = 1
 PEER_ROWS = 100_000
 MEMORY = 150  # megabytes
 PIECE_BYTES = 256 * 1024
