@@ -46,7 +46,7 @@ def _attributes(attributes: Mapping[str, Any]) -> SafeString:
         for name, value in attributes.items()
         if value is not False
     )
-    return mark_safe("".join(parts))  # noqa: S308  (each part is escaped)
+    return mark_safe("".join(parts))  # noqa: S308  # nosec  (each part is escaped)
 
 
 def label(text: object, colour: str) -> str:
