@@ -11,8 +11,10 @@ from django.urls import reverse_lazy
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy as _
 
+Allowed = Callable[[HttpRequest], bool]
 
-def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
+
+def _may_view(app: str, model: str) -> Allowed:
     names = [f"{app}.{verb}_{model}" for verb in ("view", "change")]
     return lambda request: any(request.user.has_perm(name) for name in names)
 
@@ -20,17 +22,14 @@ def _may_view(app: str, model: str) -> Callable[[HttpRequest], bool]:
 def _page(title: str | Promise, icon: str, model: str, **more: str) -> dict[str, Any]:
     """One line of the sidebar: the list of a model, for those who may see it."""
     app, name = model.split(".")
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{app}_{name}_changelist"),
-        "permission": _may_view(app, name),
-        "badge": "",
-        **more,
-    }
+    return _line(title, icon, reverse_lazy(f"admin:{app}_{name}_changelist"), _may_view(app, name), **more)
 
 
-def _may(permission: str) -> Callable[[HttpRequest], bool]:
+def _line(title: str | Promise, icon: str, link: Any, permission: Allowed, badge: str = "") -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": link, "permission": permission, "badge": badge}
+
+
+def _may(permission: str) -> Allowed:
     return lambda request: bool(request.user.has_perm(permission))
 
 
@@ -45,13 +44,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _page(_("Remedies"), "healing", "orders.remedy"),
             _page(_("Purchase orders"), "request_quote", "orders.purchaseorder"),
             _page(_("Timeline"), "timeline", "orders.orderevent"),
-            {
-                "title": _("Reports"),
-                "icon": "monitoring",
-                "link": reverse_lazy("reports:index"),
-                "permission": _may("orders.view_reports"),
-                "badge": "",
-            },
+            _line(_("Reports"), "monitoring", reverse_lazy("reports:index"), _may("orders.view_reports")),
         ],
     },
     {
@@ -119,7 +112,6 @@ NAVIGATION: list[dict[str, Any]] = [
     },
 ]
 
-
 SHOWN = ("title", "icon", "badge")
 
 
@@ -164,7 +156,7 @@ GO = {
 }  # fmt: skip
 
 
-def shortcuts() -> list[tuple[str, str | Promise, Any, Callable[[HttpRequest], bool]]]:
+def shortcuts() -> list[tuple[str, str | Promise, Any, Allowed]]:
     """Letter, title, address and permission of what “g” and a letter lead to."""
     pages = {name: _page("", "", name) for name in GO.values()}
     titles = {item["link"]: item["title"] for group in NAVIGATION for item in group["items"]}
