@@ -300,6 +300,7 @@ SCHEDULES = {
     "watch stock": ("inventory.tasks.watch", 1),
     "watch orders": ("orders.tasks.watch", 1),
     "count sales": ("orders.tasks.count_sales", 5),
+    "add up past sales": ("orders.tasks.add_up_past_sales", 5),
 }
 # What finds rows that lost their worker or wake-up; more often than a schedule can, so that nothing lies for 90 seconds.
 SWEEPS = ["marketplaces.tasks.sweep", "inventory.tasks.sweep", "orders.tasks.sweep", "backoffice.tasks.sweep_runs"]

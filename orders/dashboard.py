@@ -1,17 +1,16 @@
 """The admin's front page: what came in, what is left, what needs a person, how the accounts are.
 
 unfold calls `context`. Each part is only for those who may see the lists that it sums up. The figures are kept for a
-minute for everyone who may see the same; days that are over change seldom and cost most, so they are kept for longer.
-Each process keeps its own: to write them into a table costs more statements than a part of them.
+minute for everyone who may see the same, by each process for itself: to write them into a table costs more statements than a
+part of them. Days that are over are added up beforehand; see orders.past_sales.
 """
 
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.cache import caches
@@ -27,17 +26,15 @@ from inventory.models import Cover, Offer, Product
 from inventory.rates import Rates
 from marketplaces import services
 from marketplaces.models import Account
-from orders import attention, takings
+from orders import attention, past_sales, takings
 from orders.attention import NEEDS, WAITS_ON, Health
 from orders.charts import STACKED, chart
-from orders.takings import Profit, Sales, Seller
+from orders.past_sales import DAYS
+from orders.takings import Profit, Sales
 
 # Seconds.
 KEPT = 60
-PAST_KEPT = 600
-DAYS = 30
 LOWEST = 5
-SELLERS = 10
 # The lists whose permission decides what is shown.
 PAGES = sorted(
     {need.page for need in NEEDS}
@@ -77,9 +74,9 @@ def _key(name: str, of: Iterable[Any]) -> str:
 def figures(pages: Collection[str]) -> dict[str, Any]:
     """Count everything for those who may see these lists: texts, links and numbers alone, so that it can be kept."""
     accounts = list(Account.objects.order_by("name").defer("credentials", "webhook_secrets", "letter_sent"))
-    real = [account for account in accounts if not account.is_sandbox]
-    counted, now = real or accounts, timezone.now()
-    board: dict[str, Any] = {"now": now, "cards": [], "play_only": bool(accounts) and not real}
+    counted = past_sales.shown(accounts)
+    play_only = bool(counted) and counted[0].is_sandbox
+    board: dict[str, Any] = {"now": timezone.now(), "cards": [], "play_only": play_only}
     if "orders.order" in pages:
         board |= _sales(counted, pages)
     board["cards"] += _stock(pages)
@@ -104,20 +101,15 @@ def _many(count: int, word: str) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
-
-
 # --- sales ---------------------------------------------------------------------------------------------------
 
 
 def _sales(accounts: list[Account], pages: Collection[str]) -> dict[str, Any]:
-    today, keys, rates = timezone.localdate(), [account.pk for account in accounts], Rates()
-    days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]
-    sales, sold = _sold(days, keys)
+    keys, rates, days = [account.pk for account in accounts], Rates(), past_sales.days()
+    today, (sales, sold) = days[-1], past_sales.lately(keys)
     cards = [_orders_card(sales, today), _revenue_card(sales, today, rates)]
     if "inventory.code" in pages and "orders.delivery" in pages:
-        cards.append(_profit_card(takings.earned(_midnight(today), keys)))
+        cards.append(_profit_card(takings.earned(past_sales.midnight(today), keys)))
     rows = [[_product(each.product, each.sku, pages), each.name, f"{each.units:,}"] for each in sold]
     return {
         "cards": cards,
@@ -127,23 +119,10 @@ def _sales(accounts: list[Account], pages: Collection[str]) -> dict[str, Any]:
     }
 
 
-def _sold(days: list[date], keys: list[UUID]) -> tuple[list[Sales], list[Seller]]:
-    """The sales of these days, of which the last is today's, and what sold best."""
-    today, key = days[-1], _key("past", [*keys, days[-1]])
-    kept: tuple[list[Sales], list[Seller]] | None = caches["figures"].get(key)
-    if kept is not None:
-        past, sold = kept
-        return [*past, *takings.by_day(_midnight(today), keys)], sold
-    begins = _midnight(days[0])
-    sales, sold = takings.by_day(begins, keys), takings.best_sellers(begins, keys, most=SELLERS)
-    caches["figures"].set(key, ([row for row in sales if row.day < today], sold), PAST_KEPT)
-    return sales, sold
-
-
 def _orders_card(sales: list[Sales], today: date) -> dict[str, Any]:
     count, unsold = (sum(getattr(row, name) for row in sales if row.day == today) for name in ("orders", "unsold"))
     notes = [f"{unsold:,} of them not paid yet, cancelled, returned or failed"] if unsold else []
-    begins = _midnight(today).isoformat()
+    begins = past_sales.midnight(today).isoformat()
     query = f"ordered_at__gte={begins.replace('+', '%2B')}"
     return _card("Orders today", [f"{count:,}"], notes, _list("orders.order", query))
 

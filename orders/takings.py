@@ -40,9 +40,11 @@ class Sales:
     amount: Decimal
 
 
-def by_day(since: datetime, accounts: Accounts) -> list[Sales]:
-    """Add up the orders since then, in one statement."""
+def by_day(since: datetime, accounts: Accounts, *, until: datetime | None = None) -> list[Sales]:
+    """Add up the orders since then and before `until`, in one statement."""
     orders = Order.objects.filter(ordered_at__gte=since, account__in=accounts).order_by()
+    if until is not None:
+        orders = orders.filter(ordered_at__lt=until)
     rows = (
         orders.annotate(day=TruncDate("ordered_at"))
         .values("account_id", "day", "currency")

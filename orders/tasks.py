@@ -11,6 +11,7 @@ from orders import (
     contacts,
     fulfilment,
     mirroring,
+    past_sales,
     polling,
     purchase_orders,
     readings,
@@ -66,6 +67,10 @@ def ship(pk: int) -> None:
 
 def count_sales() -> None:
     sales.refresh(timezone.now())
+
+
+def add_up_past_sales() -> None:
+    past_sales.refresh()
 
 
 def watch() -> None:

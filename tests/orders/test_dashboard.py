@@ -11,11 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from backoffice.models import Alert
+from backoffice.models import Alert, Preference
 from inventory import goods, pauses
 from inventory.models import Batch, Code, ExchangeRate, Offer
 from marketplaces.models import Account
-from orders import dashboard, sales, takings
+from orders import dashboard, past_sales, sales, takings, tasks
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 from tests import make
 from tests.backoffice import world
@@ -292,19 +292,60 @@ def test_the_statements_do_not_grow_with_the_rows_and_are_few(admin_client):
 
     assert len(second) <= len(first) + 2  # the rates, once two currencies are there
     assert len(second) <= 12
+    tasks.add_up_past_sales()
+    with CaptureQueriesContext(connection) as whole:
+        page(admin_client)
+    assert len(whole) <= 15
 
 
-def test_the_days_before_today_are_kept_for_longer():
+def of_days(board, chart=0):
+    """The orders or revenue of the last three days, of the first marketplace."""
+    return json.loads(board["charts"][chart]["data"])["datasets"][0]["data"][-3:]
+
+
+def test_the_days_before_today_are_added_up_beforehand():
     shop = make.account()
-    order_on(shop, 1, ordered_at=timezone.now() - timedelta(days=2))
-    dashboard.figures(EVERYTHING)
-    order_on(shop, 2, ordered_at=timezone.now() - timedelta(days=2))
+    two_days_ago = timezone.now() - timedelta(days=2)
+    order_on(shop, 1, ordered_at=two_days_ago)
+    tasks.add_up_past_sales()
+    order_on(shop, 2, ordered_at=two_days_ago)
     order_on(shop, 3)
 
     board = dashboard.figures(EVERYTHING)
 
     assert card(board, "Orders today")["lines"] == ["1"]
-    assert json.loads(board["charts"][0]["data"])["datasets"][0]["data"][-3:] == [1, 0, 1]
+    assert of_days(board) == [1, 0, 1]  # the second of that day was not there then
+    tasks.add_up_past_sales()
+    assert of_days(dashboard.figures(EVERYTHING)) == [2, 0, 1]
+    assert of_days(dashboard.figures(EVERYTHING), 1) == [20, 0, 10]
+
+
+def test_what_was_added_up_the_day_before_lacks_no_order(time_machine):
+    time_machine.move_to("2026-03-10T23:58:00Z", tick=False)
+    shop = make.account()
+    order_on(shop, 1)
+    order_on(shop, 2, ordered_at=timezone.now() - timedelta(days=1))
+    tasks.add_up_past_sales()
+    order_on(shop, 3)
+    time_machine.move_to("2026-03-11T00:01:00Z", tick=False)
+    order_on(shop, 4)
+
+    assert of_days(dashboard.figures(EVERYTHING)) == [1, 2, 1]
+
+
+def test_past_days_are_those_of_everybodys_own_time_zone():
+    shop, boss = make.account(), world.staff("boss")
+    Preference.objects.create(user=boss, time_zone="Pacific/Auckland")
+    Preference.objects.create(user=world.staff("old"), time_zone="Mars/Base")
+    order_on(shop, 1, ordered_at=timezone.now() - timedelta(days=4))
+    tasks.add_up_past_sales()
+    order_on(shop, 2, ordered_at=timezone.now() - timedelta(days=4))
+
+    counted = {}
+    for zone in ("UTC", "Pacific/Auckland", "Europe/Berlin"):
+        with timezone.override(zone):
+            counted[zone] = sum(row.orders for row in past_sales.lately([shop.pk])[0])
+    assert counted == {"UTC": 1, "Pacific/Auckland": 1, "Europe/Berlin": 2}  # nobody works in Berlin
 
 
 def test_the_figures_are_counted_once_a_minute_for_all_who_may_see_the_same(admin_client):
