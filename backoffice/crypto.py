@@ -6,7 +6,6 @@ claims another key, does not open.
 """
 
 import functools
-import hashlib
 import hmac
 import json
 import os
@@ -76,7 +75,7 @@ def blind_index(text: str) -> bytes:
     bought twice in another spelling is still seen as one.
     """
     normal = text.strip().upper().encode()
-    return hmac.new(settings.CODE_INDEX_KEY, normal, hashlib.sha256).digest()
+    return hmac.digest(settings.CODE_INDEX_KEY, normal, "sha256")
 
 
 def keyed_index(text: str, purpose: str) -> bytes:

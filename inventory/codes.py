@@ -76,7 +76,7 @@ def import_codes(
     """
     terms = importing.BatchTerms(product, batch_reference, file_name, cost, currency, supplier, expires)
     importing.existing_batch(terms)
-    importer = importing.Importer(terms)
+    importer = importing.Importer(terms, hurries=True)  # what a power cut takes back, the next import brings
     is_csv = file_name.lower().endswith(".csv")
     entries = code_lines.parse(progress(code_lines.numbered(lines)), is_csv=is_csv)
     path = report or _report_path(product)
@@ -87,6 +87,7 @@ def import_codes(
             for refusal in importer.store(chunk):
                 writer.writerow([refusal.number, csvio.plain(refusal.shown), csvio.plain(refusal.reason)])
             out.flush()
+        importer.finish()
     tally = importer.tally
     return ImportResult(tally.read, tally.imported, tally.duplicates, tally.rejected, path)
 

@@ -1,9 +1,10 @@
 """Bring codes into stock, chunk by chunk: each is one transaction, so an import that breaks off leaves whole chunks.
 
-A code is known again by its blind index, so the same import run again adds only what is missing.
+A code is known again by its blind index, so the same import run again adds only what is missing. A long import keeps two
+processors busy: while PostgreSQL stores a chunk, the next is sealed and the one after that is read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -24,6 +25,7 @@ CHUNK_LINES = {"sqlite": 4_000, "postgresql": 20_000}
 CHUNK_CHARACTERS = 4_000_000
 LOOKED_UP = 500
 DEFAULT_CURRENCY = "EUR"
+QUOTE = '"'
 
 Entry = CodeLine | Refusal
 
@@ -75,6 +77,19 @@ class Chunk:
     doubled: list[Refusal] = field(default_factory=list)
     lines: int = 0
     characters: int = 0
+    ids: Sequence[int] = ()
+    table: str = ""  # its codes, sealed, as COPY takes them
+
+    def seal(self, ids: Sequence[int]) -> "Chunk":
+        """Make the chunk ready for rows with these ids, so that nothing is left but to store it; returns itself."""
+        self.ids, self.table = (
+            ids,
+            "".join(
+                f"{pk},\\x{ciphertext.hex()},\\x{index.hex()},{_cell(line.serial)},{_cell(line.cost)},{_cell(line.expires)}\n"
+                for pk, ciphertext, index, line in sealed(self.codes, ids)
+            ),
+        )
+        return self
 
     def add(self, entry: Entry) -> None:
         self.lines += 1
@@ -87,19 +102,40 @@ class Chunk:
             self.doubled.append(same_as(entry, first.number))
 
 
+def sealed(codes: Mapping[bytes, CodeLine], ids: Iterable[int]) -> Iterator[tuple[int, bytes, bytes, CodeLine]]:
+    """Yield (id, ciphertext, blind index, line) of codes: a ciphertext is bound to the id of its row."""
+    for pk, (index, line) in zip(ids, codes.items(), strict=True):
+        yield pk, crypto.encrypt(line.text.encode(), code_binding(pk)), index, line
+
+
+def _cell(value: object) -> str:
+    """A cell of CSV; nothing is an empty one."""
+    text = "" if value is None else str(value)
+    return f'"{text.replace(QUOTE, QUOTE * 2)}"' if text else ""
+
+
 @dataclass
 class Importer:
-    """One import on its way: the batch it fills and what became of each line."""
+    """One import on its way: the batch it fills and what became of each line.
+
+    Who `hurries` does not wait until a chunk is on the disk, and calls finish() at the end, which does. The database writes
+    in order: what is known of a chunk later, such as the sale of its code, is on the disk only after the chunk.
+    """
 
     terms: BatchTerms
     tally: Tally = field(default_factory=Tally)
     batch: Batch | None = None
+    hurries: bool = False
 
     def store(self, chunk: Chunk) -> list[Refusal]:
         """Import a chunk in one transaction; returns the lines that did not get in, in order."""
+        hurries = self.hurries and connection.vendor == "postgresql" and not connection.in_atomic_block
         with transaction.atomic():
+            if hurries:
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL synchronous_commit = off")
             batch, is_new = (self.batch, False) if self.batch else self._find_or_make_batch()
-            known = _insert(batch, self.terms, chunk.codes)
+            known = _insert(batch, self.terms, chunk)
             doubled = [*chunk.doubled, *explain(chunk.codes, known)]
             imported = len(chunk.codes) - len(known)
             tally = self.tally.plus(imported, len(doubled), len(chunk.refused))
@@ -113,6 +149,11 @@ class Importer:
         # Only what was committed counts.
         self.tally, self.batch = tally, batch if keep else None
         return sorted([*chunk.refused, *doubled], key=lambda refusal: refusal.number)
+
+    def finish(self) -> None:
+        """Wait until all that was stored is on the disk. Safe to repeat."""
+        if self.batch:
+            _count(self.batch, 0, self.tally)
 
     def _find_or_make_batch(self) -> tuple[Batch, bool]:
         """Return the batch of the same product and reference, or a new one, and whether it is new."""
@@ -153,13 +194,31 @@ def existing_batch(terms: BatchTerms) -> Batch | None:
 
 
 def chunks(entries: Iterable[Entry]) -> Iterator[Chunk]:
-    """Gather entries into chunks of bounded memory, the next one while the database is busy with the one before."""
-    gathered = _gather(entries, CHUNK_LINES[connection.vendor])
+    """Gather entries into sealed chunks of bounded memory; the next two are on their way while one is stored."""
+    gathered, before = _gather(entries, CHUNK_LINES[connection.vendor]), None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read codes") as reader:
         coming = reader.submit(next, gathered, None)
         while (chunk := coming.result()) is not None:
+            sealing = reader.submit(_prepare, chunk, _ids(len(chunk.codes)))
             coming = reader.submit(next, gathered, None)
-            yield chunk
+            if before:
+                yield before.result()
+            before = sealing
+        if before:
+            yield before.result()
+
+
+def _prepare(chunk: Chunk, ids: Sequence[int]) -> Chunk:
+    return chunk.seal(ids) if ids else chunk
+
+
+def _ids(count: int) -> list[int]:
+    """Take ids for so many rows; those of duplicates are never used. SQLite gives none before the rows are written."""
+    if connection.vendor == "sqlite":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_IDS, [count])
+        return [pk for (pk,) in cursor.fetchall()]
 
 
 def _gather(entries: Iterable[Entry], most: int) -> Iterator[Chunk]:
@@ -180,58 +239,63 @@ def _count(batch: Batch, imported: int, tally: Tally) -> None:
     )
 
 
-def _insert(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeLine]) -> dict[bytes, int]:
+def _insert(batch: Batch, terms: BatchTerms, chunk: Chunk) -> dict[bytes, int]:
     """Insert new codes; returns, for those that were there before, in which batch."""
-    if not codes:
+    if not chunk.codes:
         return {}
     if connection.vendor == "postgresql":
-        return _insert_by_copy(batch, terms, codes)
-    return _insert_one_by_one(batch, terms, codes)
+        return _insert_by_copy(batch, terms, chunk)
+    return _insert_one_by_one(batch, terms, chunk)
 
 
-def _seal(line: CodeLine, pk: int) -> bytes:
-    return crypto.encrypt(line.text.encode(), code_binding(pk))
-
-
+# The sequence is looked up once, and not for each row.
+_TAKE_IDS = """
+SELECT nextval(own.sequence)
+  FROM (SELECT pg_get_serial_sequence('inventory_code', 'id')::regclass AS sequence OFFSET 0) AS own, generate_series(1, %s)
+"""
 _STAGE = """
 DROP TABLE IF EXISTS pg_temp.code_import;
 CREATE TEMPORARY TABLE code_import (
     id bigint, sealed bytea, "index" bytea, serial varchar, cost numeric, expires_at date
 ) ON COMMIT DROP
 """
+# An empty cell is NULL, but for a serial number, which is empty.
+_COPY = """
+COPY code_import (id, sealed, "index", serial, cost, expires_at) FROM STDIN (FORMAT csv, FORCE_NOT_NULL (serial))
+"""
 # In the order of the index, so that two imports of the same codes wait for each other and never in a circle.
 _MERGE = """
 INSERT INTO inventory_code (id, product_id, batch_id, kind, sealed, "index", state, position, serial, cost, expires_at,
                             created_at)
-SELECT id, %(product)s, %(batch)s, %(kind)s, sealed, "index", 'available', id, serial, cost, expires_at, %(now)s
+SELECT id, %(product)s, %(batch)s, %(kind)s, sealed, "index", 'available', id, serial, cost,
+       COALESCE(expires_at, %(expires)s), %(now)s
   FROM code_import ORDER BY "index"
-    ON CONFLICT ("index") DO NOTHING
+    ON CONFLICT ("index") DO NOTHING RETURNING id
 """
 # LIMIT keeps the planner from reading the whole table of codes for a join.
 _KNOWN = """
 SELECT code_import."index", known.batch_id
-  FROM code_import,
-       LATERAL (SELECT id, batch_id FROM inventory_code WHERE "index" = code_import."index" LIMIT 1) AS known
- WHERE known.id <> code_import.id
+  FROM code_import, LATERAL (SELECT batch_id FROM inventory_code WHERE "index" = code_import."index" LIMIT 1) AS known
+ WHERE code_import.id = ANY(%s::bigint[])
 """
 
 
-def _insert_by_copy(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeLine]) -> dict[bytes, int]:
+def _insert_by_copy(batch: Batch, terms: BatchTerms, chunk: Chunk) -> dict[bytes, int]:
+    if not chunk.ids:
+        chunk.seal(_ids(len(chunk.codes)))
     with connection.cursor() as cursor:
-        # The ciphertext is bound to the row's id, so ids come first; those of duplicates are never used.
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('inventory_code', 'id')) FROM generate_series(1, %s)", [len(codes)]
-        )
-        ids = [pk for (pk,) in cursor.fetchall()]
         cursor.execute(_STAGE)
-        with cursor.copy('COPY code_import (id, sealed, "index", serial, cost, expires_at) FROM STDIN') as copy:
-            for pk, (index, line) in zip(ids, codes.items(), strict=True):
-                copy.write_row((pk, _seal(line, pk), index, line.serial, line.cost, line.expires or terms.expires))
-        values = {"product": terms.product.pk, "batch": batch.pk, "kind": terms.kind.value, "now": timezone.now()}
+        with cursor.copy(_COPY) as copy:
+            copy.write(chunk.table)
+        values = {
+            "product": terms.product.pk, "batch": batch.pk, "kind": terms.kind.value, "expires": terms.expires,
+            "now": timezone.now(),
+        }  # fmt: skip
         cursor.execute(_MERGE, values)
-        if cursor.rowcount == len(codes):
+        left_out = list(set(chunk.ids).difference(pk for (pk,) in cursor.fetchall()))
+        if not left_out:
             return {}
-        cursor.execute(_KNOWN)
+        cursor.execute(_KNOWN, [left_out])
         return {bytes(index): batch_id for index, batch_id in cursor.fetchall()}
 
 
@@ -244,21 +308,21 @@ VALUES (%s, %s, %s, %s, %s, %s, 'available', %s, %s, %s, %s, %s)
 """
 
 
-def _insert_one_by_one(batch: Batch, terms: BatchTerms, codes: dict[bytes, CodeLine]) -> dict[bytes, int]:
+def _insert_one_by_one(batch: Batch, terms: BatchTerms, chunk: Chunk) -> dict[bytes, int]:
     # SQLite has one writer, and this transaction is it: nobody else can take these ids.
     first = (Code.objects.aggregate(last=Max("pk"))["last"] or 0) + 1
     prepare = connection.ops.adapt_datefield_value
     now = connection.ops.adapt_datetimefield_value(timezone.now())
-    numbered = dict(zip(codes, range(first, first + len(codes)), strict=True))
+    ids = range(first, first + len(chunk.codes))
     rows = [
-        (pk, terms.product.pk, batch.pk, terms.kind.value, _seal(line, pk), index, pk, line.serial,
+        (pk, terms.product.pk, batch.pk, terms.kind.value, ciphertext, index, pk, line.serial,
          None if line.cost is None else str(line.cost), prepare(line.expires or terms.expires), now)
-        for (index, line), pk in zip(codes.items(), numbered.values(), strict=True)
+        for pk, ciphertext, index, line in sealed(chunk.codes, ids)
     ]  # fmt: skip
     with connection.cursor() as cursor:
         cursor.executemany(_INSERT, rows)
     fresh = set(Code.objects.filter(pk__gte=first).values_list("pk", flat=True))
-    return batches_of([index for index, pk in numbered.items() if pk not in fresh])
+    return batches_of([index for pk, index in zip(ids, chunk.codes, strict=True) if pk not in fresh])
 
 
 def batches_of(indexes: Sequence[bytes]) -> dict[bytes, int]:

@@ -99,7 +99,9 @@ def _bare(place: Ground, rows: Path, lines: int, count: int) -> Round:
     place.fresh()
     product = Product.objects.create(sku="CARD-10")
     batch, terms = Batch.objects.create(product=product), importing.BatchTerms(product)
-    values = {"product": product.pk, "batch": batch.pk, "kind": terms.kind.value, "now": timezone.now()}
+    values = {
+        "product": product.pk, "batch": batch.pk, "kind": terms.kind.value, "expires": None, "now": timezone.now()
+    }  # fmt: skip
     with psycopg.connect(place.url) as connection, connection.cursor() as cursor, rows.open("rb") as source:
         begun = time.perf_counter()
         cursor.execute(importing._STAGE)

@@ -212,10 +212,10 @@ def test_a_part_that_can_not_be_stored_stops_no_other_and_can_be_tried_again(giv
     confirm(admin_client, found)
     real = importing._insert
 
-    def refuse_the_first(batch, terms, lines):
-        if any(line.number == 1 for line in lines.values()):
+    def refuse_the_first(batch, terms, chunk):
+        if any(line.number == 1 for line in chunk.codes.values()):
             raise RuntimeError("the disk is full")
-        return real(batch, terms, lines)
+        return real(batch, terms, chunk)
 
     with monkeypatch.context() as patched:
         patched.setattr(importing, "_insert", refuse_the_first)

@@ -1,10 +1,13 @@
 import csv
 import io
 import threading
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from inventory import codes
 from inventory.models import Batch, Code, Product, Supplier
@@ -144,3 +147,59 @@ def test_imports_of_the_same_codes_at_once_bring_each_in_once(tmp_path, monkeypa
         thread.join()
     assert not errors
     assert sum(imported) == Code.objects.count() == Batch.objects.get().imported == 2000
+
+
+SERIALS = ('a"b', "back\\slash \\N", "semi;colon, comma", "\\.", " ’ä")
+
+
+def test_what_stands_beside_a_code_is_stored_as_it_was_written(tmp_path):
+    table = io.StringIO()
+    rows = csv.writer(table, lineterminator="\n")
+    rows.writerow(["code", "serial", "expires", "cost"])
+    rows.writerows([f"CODE-{number}", serial, "2031-02-03", "1.25"] for number, serial in enumerate(SERIALS))
+    rows.writerow(["CODE-9", "", "", ""])
+    product, report = Product.objects.create(sku="GAME"), tmp_path / "report"
+    lines = table.getvalue().encode().splitlines()
+
+    codes.import_codes(product=product, lines=lines, expires=date(2030, 1, 1), report=report)
+
+    stored = list(Code.objects.order_by("pk").values_list("serial", "expires_at", "cost"))
+    assert stored[:-1] == [(serial.strip(), date(2031, 2, 3), Decimal("1.25")) for serial in SERIALS]
+    assert stored[-1] == ("", date(2030, 1, 1), None)
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_an_import_waits_for_the_disk_at_its_end_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("inventory.importing.CHUNK_LINES", {"postgresql": 2})
+    product, waits = Product.objects.create(sku="GAME"), []
+    real = connection._commit
+
+    def commit():
+        with connection.connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            waits.append(cursor.fetchone()[0] != "off")
+        return real()
+
+    monkeypatch.setattr(connection, "_commit", commit)
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+    with CaptureQueriesContext(connection) as queries:
+        codes.import_codes(product=product, lines=[b"A", b"B", b"C", b"A", b"D"], report=tmp_path / "report")
+
+    said = [query["sql"] for query in queries]
+    assert waits == [False] * 3  # a chunk each
+    assert said[-1].startswith("UPDATE")
+    assert (
+        "inventory_batch" in said[-1]
+    )  # by itself, so it waits, and what was written before it is on the disk by then
+    assert Batch.objects.values_list("imported", "duplicates").get() == (4, 1)
+
+
+@pytest.mark.postgres
+def test_an_import_within_anothers_transaction_leaves_its_commit_alone(tmp_path):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = on")
+        codes.import_codes(product=Product.objects.create(sku="GAME"), lines=[b"A"], report=tmp_path / "report")
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)
