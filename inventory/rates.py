@@ -75,10 +75,13 @@ class Rates:
 
 
 class DatedRates:
-    """The rates of many days, each amount by those of its own day; all rows are read in one query, when first needed."""
+    """The rates of many days, each amount by those of its own day; all rows are read in one query, when first needed.
 
-    def __init__(self, until: date) -> None:
-        self.until = until
+    `known` are those of one day, read for other things, too: an amount of that day asks for no others.
+    """
+
+    def __init__(self, until: date, known: Rates | None = None) -> None:
+        self.until, self._known = until, known
         self._worth: dict[tuple[date, str, str], Decimal | None] = {}
 
     @cached_property
@@ -99,6 +102,8 @@ class DatedRates:
         return None if worth is None else amount * worth
 
     def _of(self, day: date) -> Rates:
+        if self._known is not None and day == self._known.day:
+            return self._known
         return Rates(day, [row for row in self._rows if row.day <= day])
 
 

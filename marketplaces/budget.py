@@ -61,7 +61,6 @@ INSERT INTO marketplaces_budget (account_id, used_until, wanted_until, calls, bl
 VALUES (%(account)s, 0, 0, '', 0, 0, 0) ON CONFLICT DO NOTHING
 """
 _READ = "SELECT calls, blocked_until, failures, probe_at FROM marketplaces_budget WHERE account_id = %(account)s"
-_USED = "SELECT used_until, calls, blocked_until FROM marketplaces_budget WHERE account_id = %(account)s"
 _WRITE = "UPDATE marketplaces_budget SET calls = %(calls)s, probe_at = %(probe_at)s WHERE account_id = %(account)s"
 _BLOCK = """
 UPDATE marketplaces_budget SET blocked_until = %(until)s
@@ -163,19 +162,16 @@ class Meter:
             cursor.execute(_WRITE, values)
 
 
-def used(account_id: UUID, *, per_minute: int, burst: int, window: float, kept: int) -> float:
-    """How much of what may be sent now is used up, from 0 to 1; also 1 while the marketplace asked to wait."""
+def share(
+    used_until: float, calls: str, blocked_until: float, *, per_minute: int, burst: int, window: float, kept: int
+) -> float:
+    """How much of what may be sent now is used up by a row like this, from 0 to 1; 1 while the marketplace asked to wait."""
     now = time.time()
-    with connection.cursor() as cursor:
-        cursor.execute(_USED, {"account": _key(account_id)})
-        row = cursor.fetchone()
-    if row is None:
-        return 0.0
-    if _stopped(float(row[2]) - now, 0.0, Urgency.DELIVERY):
+    if _stopped(blocked_until - now, 0.0, Urgency.DELIVERY):
         return 1.0
     if window:
-        return Window.read(row[1], limit=per_minute, seconds=window, kept=kept).used(now)
-    return min(max(float(row[0]) - now, 0.0) * per_minute / 60 / max(burst, 1), 1.0)
+        return Window.read(calls, limit=per_minute, seconds=window, kept=kept).used(now)
+    return min(max(used_until - now, 0.0) * per_minute / 60 / max(burst, 1), 1.0)
 
 
 def hold_off(account_id: UUID, seconds: float) -> None:

@@ -163,15 +163,6 @@ class Account(models.Model):
             return None
         return Meter(self.pk, self.option("requests_per_minute"), service.budget_window, service.budget_kept)
 
-    @property
-    def budget_used(self) -> float:
-        """How much of its budget is used up at this moment, from 0 to 1."""
-        service = self.service_class
-        return budget.used(
-            self.pk, per_minute=self.option("requests_per_minute"), burst=service.budget_burst,
-            window=service.budget_window, kept=service.budget_kept,
-        )  # fmt: skip
-
     def hold_off(self, seconds: float) -> None:
         """Let all calls of this account wait: its marketplace asked to slow down."""
         budget.hold_off(self.pk, seconds)

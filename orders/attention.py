@@ -14,7 +14,9 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice.models import Alert
 from inventory.models import Difference, Feed, Offer, Pause, Purchase, Upload
+from marketplaces import vitals
 from marketplaces.models import Account, Job, Outgoing, WebhookEvent
+from marketplaces.vitals import Vitals
 from orders.models import Acceptance, Delivery, Order, OrderReading, PurchaseOrder, Remedy, Shipment
 
 
@@ -124,16 +126,26 @@ class Health:
     account: Account
     paused: str
     waiting: tuple[Waiting, ...]
+    vitals: Vitals
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the first of what waits is due, which may be past."""
+        return min((kind.next_at for kind in self.waiting if kind.next_at), default=None)
 
 
 def health(accounts: Iterable[Account], pages: Collection[str]) -> list[Health]:
-    """Say how accounts are doing, with what waits of the lists in `pages`: two statements for any number of them."""
+    """Say how accounts are doing, with what waits of the lists in `pages`: two statements for any number of them.
+
+    The accounts are read by vitals.joined().
+    """
     waiting, paused = _waiting(pages), _paused() if "inventory.pause" in pages else {}
     return [
         Health(
             account,
             paused.get("") or paused.get(account.marketplace) or paused.get(account.pk) or "",
             tuple(waiting[account.pk]),
+            vitals.of(account),
         )
         for account in accounts
     ]

@@ -8,7 +8,7 @@ part of them. Days that are over are added up beforehand; see orders.past_sales.
 import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,22 +19,32 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import Truncator
+from django.utils.timesince import timesince
 
 from backoffice import money
 from backoffice.admin import link
 from inventory.models import Cover, Offer, Product
 from inventory.rates import Rates
-from marketplaces import services
+from marketplaces import services, vitals
 from marketplaces.models import Account
 from orders import attention, past_sales, takings
 from orders.attention import NEEDS, WAITS_ON, Health
 from orders.charts import STACKED, chart
-from orders.past_sales import DAYS
-from orders.takings import Profit, Sales
+from orders.past_sales import DAYS, Lately
+from orders.takings import Earned, Sales
 
 # Seconds.
 KEPT = 60
 LOWEST = 5
+# What is due is taken within a second or so; only what lies for longer lags.
+LAG = timedelta(minutes=1)
+# Units whose profit is not known, or not for sure, in words.
+MISSING = {
+    "without_cost": "Cost unknown for {}",
+    "without_price": "Price unknown for {}",
+    "without_rate": "No exchange rate for the cost of {}",
+    "without_fee": "Fee unknown for {}, taken as none",
+}
 # The lists whose permission decides what is shown.
 PAGES = sorted(
     {need.page for need in NEEDS}
@@ -73,7 +83,8 @@ def _key(name: str, of: Iterable[Any]) -> str:
 
 def figures(pages: Collection[str]) -> dict[str, Any]:
     """Count everything for those who may see these lists: texts, links and numbers alone, so that it can be kept."""
-    accounts = list(Account.objects.order_by("name").defer("credentials", "webhook_secrets", "letter_sent"))
+    found = Account.objects.order_by("name").defer("credentials", "webhook_secrets", "letter_sent")
+    accounts = list(vitals.joined(found))
     counted = past_sales.shown(accounts)
     play_only = bool(counted) and counted[0].is_sandbox
     board: dict[str, Any] = {"now": timezone.now(), "cards": [], "play_only": play_only}
@@ -85,7 +96,7 @@ def figures(pages: Collection[str]) -> dict[str, Any]:
     ]
     if "marketplaces.account" in pages:
         board["health"] = {
-            "headers": ["Account", "State", "Last success", "Waiting"],
+            "headers": ["Account", "State", "Last success", "Lag", "Budget used", "Calls failed", "Waiting"],
             "rows": [_health_row(row) for row in attention.health(accounts, pages)],
         }
     board["steps"] = _steps(accounts) if not board.get("has_orders") else []
@@ -105,17 +116,19 @@ def _many(count: int, word: str) -> str:
 
 
 def _sales(accounts: list[Account], pages: Collection[str]) -> dict[str, Any]:
-    keys, rates, days = [account.pk for account in accounts], Rates(), past_sales.days()
-    today, (sales, sold) = days[-1], past_sales.lately(keys)
-    cards = [_orders_card(sales, today), _revenue_card(sales, today, rates)]
-    if "inventory.code" in pages and "orders.delivery" in pages:
-        cards.append(_profit_card(takings.earned(past_sales.midnight(today), keys)))
-    rows = [[_product(each.product, each.sku, pages), each.name, f"{each.units:,}"] for each in sold]
+    days, marketplaces = past_sales.days(), {account.pk: account.marketplace for account in accounts}
+    with_profit = {"inventory.code", "orders.delivery"} <= set(pages)
+    today, rates = days[-1], Rates()
+    found = past_sales.lately(list(marketplaces), rates=rates, with_profit=with_profit)
+    cards = [_orders_card(found.sales, today), _revenue_card(found.sales, today, rates)]
+    if with_profit:
+        cards.append(_profit_card([row for row in found.earned if row.day == today]))
+    rows = [[_product(each.product, each.sku, pages), each.name, f"{each.units:,}"] for each in found.sold]
     return {
         "cards": cards,
-        "charts": _charts(sales, days, {account.pk: account.marketplace for account in accounts}),
+        "charts": _charts(found, days, marketplaces),
         "sellers": {"headers": ["SKU", "Name", "Units"], "rows": rows},
-        "has_orders": bool(sales),
+        "has_orders": bool(found.sales),
     }
 
 
@@ -147,19 +160,16 @@ def _house_currency(sales: Iterable[Sales]) -> str:
     return min(orders, key=lambda currency: (-orders[currency], currency))
 
 
-def _profit_card(profit: Profit) -> dict[str, Any]:
-    notes = [
-        text.format(_many(units, "unit"))
-        for units, text in (
-            (profit.without_cost, "Cost unknown for {}"),
-            (profit.without_price, "Price unknown for {}"),
-            (profit.without_rate, "No exchange rate for the cost of {}"),
-            (profit.without_fee, "Fee unknown for {}, taken as none"),
-        )
-        if units
-    ]
-    lines = _amounts(profit.amounts) if profit.units else ["–"]
-    return _card("Profit of what left today", lines, notes)
+def _profit_card(earned: Iterable[Earned]) -> dict[str, Any]:
+    amounts: dict[str, Decimal] = defaultdict(Decimal)
+    missing: dict[str, int] = defaultdict(int)
+    for row in earned:
+        if row.units:
+            amounts[row.currency] += row.profit
+        for name in MISSING:
+            missing[name] += getattr(row, name)
+    notes = [text.format(_many(missing[name], "unit")) for name, text in MISSING.items() if missing[name]]
+    return _card("Profit of what left today", _amounts(amounts), notes)
 
 
 def _amounts(amounts: Mapping[str, Decimal]) -> list[str]:
@@ -170,20 +180,30 @@ def _card(title: str, lines: list[str], notes: Iterable[str] = (), url: str = ""
     return {"title": title, "lines": lines, "notes": list(notes), "link": url}
 
 
-def _charts(sales: list[Sales], days: list[date], marketplaces: Mapping[Any, str]) -> list[dict[str, str]]:
+def _charts(found: Lately, days: list[date], marketplaces: Mapping[Any, str]) -> list[dict[str, str]]:
     names = dict(services.choices())
-    orders: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    amounts: dict[str, dict[date, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for row in sales:
+    orders, amounts, profits = _series(), _series(), _series()
+    for row in found.sales:
         name = names.get(marketplaces[row.account], marketplaces[row.account])
         orders[name][row.day] += row.orders
         if row.currency and row.amount:
             amounts[f"{name}, {row.currency}"][row.day] += row.amount
+    for each in found.earned:
+        if each.units:
+            name = names.get(marketplaces[each.account], marketplaces[each.account])
+            profits[f"{name}, {each.currency}"][each.day] += each.profit
     words = [f"{day:%d %b}" for day in days]
-    return [
+    charts = [
         chart(f"Orders of {DAYS} days", "bar", days, orders, words=words, options=STACKED),
         chart(f"Revenue of {DAYS} days", "line", days, amounts, words=words),
     ]
+    if found.is_whole:
+        charts.append(chart(f"Profit of {DAYS} days, by the day it left", "line", days, profits, words=words))
+    return charts
+
+
+def _series() -> dict[str, dict[date, Decimal]]:
+    return defaultdict(lambda: defaultdict(Decimal))
 
 
 # --- stock ---------------------------------------------------------------------------------------------------
@@ -245,11 +265,16 @@ def _health_row(row: Health) -> list[str]:
         state = row.paused or "Works" if account.last_success_at else row.paused or "Nothing was asked yet"
     if row.paused and state != row.paused:
         state = f"{state}. {row.paused}"
-    waiting = ", ".join(kind.words for kind in row.waiting)
-    if next_at := min((kind.next_at for kind in row.waiting if kind.next_at), default=None):
-        waiting = f"{waiting}; next {naturaltime(max(next_at, timezone.now()))}"  # what is due by now is next now
+    now, waiting = timezone.now(), ", ".join(kind.words for kind in row.waiting)
+    if row.next_at:
+        waiting = f"{waiting}; next {naturaltime(max(row.next_at, now))}"  # what is due by now is next now
+    lag = timesince(row.next_at, now) if row.next_at and now - row.next_at >= LAG else "none"
     last = str(naturaltime(account.last_success_at)) if account.last_success_at else "never"
-    return [link("admin:marketplaces_account_change", str(account), account.pk), state, last, waiting or "nothing"]
+    failed = row.vitals.failed
+    return [
+        link("admin:marketplaces_account_change", str(account), account.pk), state, last, lag, f"{row.vitals.used:.0%}",
+        "–" if failed is None else "none" if not failed else f"{max(failed, 0.01):.0%}", waiting or "nothing",
+    ]  # fmt: skip
 
 
 def _steps(accounts: list[Account]) -> list[dict[str, str]]:

@@ -7,7 +7,7 @@ is in no profit. Everything begins at an index by the time, so that the cost fol
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from decimal import Decimal
@@ -91,19 +91,30 @@ def by(
 ) -> Grouped:
     """Add up what left in the period: figures by the dimension's key, then by currency; in four statements at most.
 
-    Days are those of the current time zone. `house` is the currency that `converted` is in.
+    Days are those of the current time zone. `house` is the currency that `converted` is in; "" asks for none.
     """
-    if not accounts:
-        return {}
+    return _grouped(_rows(dimension, period, accounts, product), period, house, rates, lambda row: row["key"])
+
+
+def by_account_and_day(
+    period: Period, accounts: Collection[UUID], *, house: str, rates: DatedRates | None = None
+) -> Grouped:
+    """Add up what left in the period, as by() does: figures by (account, day), then by currency."""
+    rows = _rows("account", period, accounts, None)
+    return _grouped(rows, period, house, rates, lambda row: (row["key"], row["day"]))
+
+
+def _grouped(
+    found: Iterable[dict[str, Any]], period: Period, house: str, rates: DatedRates | None, key: Callable[[Any], Any]
+) -> Grouped:
     rates = rates or DatedRates(timezone.localdate(period.until))
-    rows = list(_rows(dimension, period, accounts, product))
+    rows = list(found)
     averages = _averages({row["counted"] for row in rows if row["counted"] is not None})
-    found: Grouped = defaultdict(dict)
+    grouped: Grouped = defaultdict(dict)
     for row in rows:
-        groups = found[row["key"]]
-        figures = groups.setdefault(row["currency"], Figures(row["currency"]))
+        figures = grouped[key(row)].setdefault(row["currency"], Figures(row["currency"]))
         _add(figures, row, _costs(row, averages), rates, house)
-    return dict(found)
+    return dict(grouped)
 
 
 def totals(grouped: Grouped) -> dict[str, Figures]:
@@ -146,7 +157,7 @@ def _add(
         figures.without_fee += units
     figures.cost += cost
     figures.profit += brought - cost
-    worth = _converted({currency: brought - cost}, house, day, rates, figures)
+    worth = _converted({currency: brought - cost}, house, day, rates, figures) if house else None
     figures.converted = None if worth is None or figures.converted is None else figures.converted + worth
 
 
@@ -306,6 +317,8 @@ def statement(
 
 
 def _rows(dimension: str, period: Period, accounts: Collection[UUID], product: int | None) -> Iterator[dict[str, Any]]:
+    if not accounts:
+        return
     with connection.cursor() as cursor:
         cursor.execute(*statement(dimension, period, accounts, product))
         found: Iterable[Any] = cursor.fetchall()

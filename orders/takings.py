@@ -6,7 +6,7 @@ current time zone. Everything begins at an index by the time, so that the cost f
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -15,7 +15,7 @@ from django.db.models import Count, F, Q, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from inventory.rates import MissingRate, Rates
+from inventory.rates import DatedRates, MissingRate, Rates
 from marketplaces.types import OrderState
 from orders import profit
 from orders.models import Order, OrderLine
@@ -79,29 +79,39 @@ def in_one(amounts: Mapping[str, Decimal], currency: str, rates: Rates) -> Decim
         return None
 
 
-@dataclass
-class Profit:
-    """What units brought less their fees and cost, in the currency of their orders, and which units are not in it."""
+@dataclass(frozen=True)
+class Earned:
+    """What the units that left an account on a day brought less their fees and cost, and which units are not in it."""
 
-    amounts: dict[str, Decimal] = field(default_factory=dict)
-    units: int = 0
-    without_fee: int = 0  # are in it, before a fee that the marketplace did not tell
-    without_cost: int = 0
-    without_price: int = 0
-    without_rate: int = 0  # paid in one currency, sold in another
+    account: UUID
+    day: date
+    currency: str  # of their orders
+    profit: Decimal
+    units: int  # that are in it
+    without_fee: int  # are in it, before a fee that the marketplace did not tell
+    without_cost: int
+    without_price: int
+    without_rate: int  # paid in one currency, sold in another
 
 
-def earned(since: datetime, accounts: Accounts) -> Profit:
-    """Add up what left since then, as the profit report does; see orders.profit."""
-    period = profit.Period(since, timezone.now() + timedelta(days=1))
-    found = Profit()
-    for currency, figures in profit.totals(profit.by("day", period, accounts, house="")).items():
-        if units := figures.units - figures.left_out:
-            found.units += units
-            found.amounts[currency] = figures.profit
-        for name in ("without_fee", "without_cost", "without_price", "without_rate"):
-            setattr(found, name, getattr(found, name) + getattr(figures, name))
-    return found
+def earned(
+    since: datetime, accounts: Accounts, *, until: datetime | None = None, rates: Rates | None = None
+) -> list[Earned]:
+    """Add up what left since then and before `until`, as the profit report does; see orders.profit.
+
+    `rates` are those of today, where they are read already.
+    """
+    period = profit.Period(since, until or timezone.now() + timedelta(days=1))
+    return [
+        Earned(
+            account, day, currency, found.profit, found.units - found.left_out, found.without_fee, found.without_cost,
+            found.without_price, found.without_rate,
+        )
+        for (account, day), figures in profit.by_account_and_day(
+            period, accounts, house="", rates=DatedRates(timezone.localdate(period.until), rates)
+        ).items()
+        for currency, found in figures.items()
+    ]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from django.utils import timezone
 from backoffice.models import Alert, Preference
 from inventory import goods, pauses
 from inventory.models import Batch, Code, ExchangeRate, Offer
-from marketplaces.models import Account
+from marketplaces import budget, vitals
+from marketplaces.models import Account, ApiCall
 from orders import dashboard, past_sales, sales, takings, tasks
 from orders.models import Delivery, DeliveryItem, Order, OrderLine
 from tests import make
@@ -45,6 +46,11 @@ def bought(product, cost, currency="USD", count=1):
     codes = make.add_codes(product, count, prefix=f"{product.sku}-{cost}-{currency}")
     Batch.objects.filter(pk=codes[0].batch_id).update(cost=cost, currency=currency)
     return codes
+
+
+def called(account, **said):
+    values = {"operation": "X-01", "method": "GET", "url": "https://x", "milliseconds": 5, "started_at": timezone.now()}
+    return ApiCall.objects.create(account=account, **{**values, **said})
 
 
 def card(board, title):
@@ -221,7 +227,7 @@ def test_the_health_of_an_account_says_what_is_wrong_and_what_waits():
 
     rows = dashboard.figures(EVERYTHING)["health"]["rows"]
 
-    states, waiting = [row[1] for row in rows], [row[3] for row in rows]
+    states, waiting = [row[1] for row in rows], [row[-1] for row in rows]
     assert states[0] == "Trouble: The key was refused."
     assert states[1].startswith("Out of reach since 2")
     assert states[2:] == ["Switched off", "Paused by boss: holiday"]
@@ -234,7 +240,32 @@ def test_what_was_due_long_ago_is_next_now():
     offer = make.offer(None, make.account(), external_id="X")
     Offer.objects.filter(pk=offer.pk).update(state="due", next_try_at=timezone.now() - timedelta(days=9))
 
-    assert dashboard.figures(EVERYTHING)["health"]["rows"][0][3] == "1 offer; next now"
+    row = dashboard.figures(EVERYTHING)["health"]["rows"][0]
+    assert (row[-1], row[3].replace("\xa0", " ")) == ("1 offer; next now", "1 week, 2 days")
+
+
+def test_the_health_of_an_account_says_how_its_calls_go_and_what_is_left_of_its_budget():
+    busy, quiet, fine = make.account("Busy"), make.account("Quiet"), make.account("Well")
+    for number in range(20):
+        called(busy, status=500 if number < 3 else 200)
+        called(fine, status=200)
+    called(busy, status=None, error="Timeout")
+    called(quiet, status=500, started_at=timezone.now() - timedelta(hours=2))
+    budget.hold_off(busy.pk, 60)
+
+    rows = dashboard.figures(EVERYTHING)["health"]["rows"]
+
+    assert [row[3:6] for row in rows] == [["none", "100%", "19%"], ["none", "0%", "–"], ["none", "0%", "none"]]
+
+
+def test_only_the_last_calls_count_so_that_a_busy_account_costs_no_more(monkeypatch):
+    busy = make.account("Busy")
+    for ago in range(5):
+        called(busy, status=200 if ago < 2 else 500, started_at=timezone.now() - timedelta(minutes=ago))
+
+    assert vitals.of(vitals.joined(Account.objects.all()).get()).failed == pytest.approx(0.6)
+    monkeypatch.setattr(vitals, "LAST_CALLS", 2)
+    assert vitals.of(vitals.joined(Account.objects.all()).get()).failed == 0
 
 
 @pytest.mark.parametrize(
@@ -293,8 +324,9 @@ def test_the_statements_do_not_grow_with_the_rows_and_are_few(admin_client):
     assert len(second) <= len(first) + 2  # the rates, once two currencies are there
     assert len(second) <= 12
     tasks.add_up_past_sales()
+    someone = signed_in("someone", *(f"{name.replace('.', '.view_')}" for name in EVERYTHING))
     with CaptureQueriesContext(connection) as whole:
-        page(admin_client)
+        page(someone)
     assert len(whole) <= 15
 
 
@@ -333,6 +365,43 @@ def test_what_was_added_up_the_day_before_lacks_no_order(time_machine):
     assert of_days(dashboard.figures(EVERYTHING)) == [1, 2, 1]
 
 
+def test_profit_of_past_days_is_added_up_every_half_an_hour_and_after_midnight(time_machine):
+    time_machine.move_to("2026-03-10T12:00:00Z", tick=False)
+    shop, codes = make.account(), bought(make.product(), "4.00", count=5)
+    handed_over(shop, codes[0], number=1, fee="1.00")
+    assert len(dashboard.figures(EVERYTHING)["charts"]) == 2  # the days before today were not added up yet
+
+    def profits():
+        tasks.add_up_past_sales()
+        return of_days(dashboard.figures(EVERYTHING), 2)
+
+    assert profits() == [0, 0, 5]
+    time_machine.move_to("2026-03-10T23:58:00Z", tick=False)
+    profits()
+    handed_over(shop, codes[1], number=2, fee="0")
+    time_machine.move_to("2026-03-11T00:01:00Z", tick=False)
+    assert of_days(dashboard.figures(EVERYTHING), 2) == [0, 11, 0]  # counted when yesterday was today
+    handed_over(shop, codes[2], number=3, fee="2.00")
+    assert profits() == [0, 11, 4]
+    Order.objects.update(fee="3.00")
+    assert profits() == [0, 11, 3]  # the fee of yesterday's is told late
+    time_machine.move_to("2026-03-11T00:32:00Z", tick=False)
+    assert profits() == [0, 6, 3]
+
+
+def test_profit_is_charted_by_marketplace_and_currency_and_only_for_who_may_see_what_left():
+    product = make.product()
+    handed_over(make.account("One"), bought(product, "4.00")[0], number=1, fee="1.00")
+    handed_over(make.account("Two", "g2a"), bought(product, "1.00", "EUR")[0], number=2, fee="0", currency="EUR")
+    tasks.add_up_past_sales()
+
+    title = "Profit of 30 days, by the day it left"
+    (chart,) = [each for each in dashboard.figures(EVERYTHING)["charts"] if each["title"] == title]
+    found = {each["label"]: each["data"][-1] for each in json.loads(chart["data"])["datasets"]}
+    assert found == {"G2A, EUR": 9, "G2G, USD": 5}
+    assert title not in page(signed_in("seller", "orders.view_order"))
+
+
 def test_past_days_are_those_of_everybodys_own_time_zone():
     shop, boss = make.account(), world.staff("boss")
     Preference.objects.create(user=boss, time_zone="Pacific/Auckland")
@@ -344,7 +413,7 @@ def test_past_days_are_those_of_everybodys_own_time_zone():
     counted = {}
     for zone in ("UTC", "Pacific/Auckland", "Europe/Berlin"):
         with timezone.override(zone):
-            counted[zone] = sum(row.orders for row in past_sales.lately([shop.pk])[0])
+            counted[zone] = sum(row.orders for row in past_sales.lately([shop.pk]).sales)
     assert counted == {"UTC": 1, "Pacific/Auckland": 1, "Europe/Berlin": 2}  # nobody works in Berlin
 
 
