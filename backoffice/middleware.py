@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.contrib import messages
@@ -81,7 +81,7 @@ class InZone:
         name = request.session.get("time_zone", "") if request.path.startswith(reverse("admin:index")) else ""
         try:
             zone = ZoneInfo(name) if name else None
-        except (ValueError, OSError):  # it is not known here any more
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # it is not known here any more
             zone = None
         with timezone.override(zone) if zone else nullcontext():
             return self.get_response(request)

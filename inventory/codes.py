@@ -83,11 +83,13 @@ def import_codes(
     with path.open("w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["line", "code", "reason"])
-        for chunk in importing.chunks(entries):
-            for refusal in importer.store(chunk):
-                writer.writerow([refusal.number, csvio.plain(refusal.shown), csvio.plain(refusal.reason)])
-            out.flush()
-        importer.finish()
+        try:
+            for chunk in importing.chunks(entries):
+                for refusal in importer.store(chunk):
+                    writer.writerow([refusal.number, csvio.plain(refusal.shown), csvio.plain(refusal.reason)])
+                out.flush()
+        finally:
+            importer.finish()
     tally = importer.tally
     return ImportResult(tally.read, tally.imported, tally.duplicates, tally.rejected, path)
 

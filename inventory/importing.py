@@ -5,7 +5,8 @@ processors busy: while PostgreSQL stores a chunk, the next is sealed and the one
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -102,6 +103,17 @@ class Chunk:
             self.doubled.append(same_as(entry, first.number))
 
 
+@contextmanager
+def _written_later() -> Iterator[None]:
+    """A transaction that does not wait for the disk; within another's, it is that one's to wait."""
+    is_own = connection.vendor == "postgresql" and not connection.in_atomic_block
+    with transaction.atomic():
+        if is_own:
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL synchronous_commit = off")
+        yield
+
+
 def sealed(codes: Mapping[bytes, CodeLine], ids: Iterable[int]) -> Iterator[tuple[int, bytes, bytes, CodeLine]]:
     """Yield (id, ciphertext, blind index, line) of codes: a ciphertext is bound to the id of its row."""
     for pk, (index, line) in zip(ids, codes.items(), strict=True):
@@ -129,11 +141,7 @@ class Importer:
 
     def store(self, chunk: Chunk) -> list[Refusal]:
         """Import a chunk in one transaction; returns the lines that did not get in, in order."""
-        hurries = self.hurries and connection.vendor == "postgresql" and not connection.in_atomic_block
-        with transaction.atomic():
-            if hurries:
-                with connection.cursor() as cursor:
-                    cursor.execute("SET LOCAL synchronous_commit = off")
+        with _written_later() if self.hurries else transaction.atomic():
             batch, is_new = (self.batch, False) if self.batch else self._find_or_make_batch()
             known = _insert(batch, self.terms, chunk)
             doubled = [*chunk.doubled, *explain(chunk.codes, known)]
@@ -194,11 +202,14 @@ def existing_batch(terms: BatchTerms) -> Batch | None:
 
 
 def chunks(entries: Iterable[Entry]) -> Iterator[Chunk]:
-    """Gather entries into sealed chunks of bounded memory; the next two are on their way while one is stored."""
+    """Gather entries into chunks of bounded memory, sealed where ids can be had; the next two come while one is stored.
+
+    What was read before a source broke is not lost with it.
+    """
     gathered, before = _gather(entries, CHUNK_LINES[connection.vendor]), None
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read codes") as reader:
         coming = reader.submit(next, gathered, None)
-        while (chunk := coming.result()) is not None:
+        while (chunk := _next(coming)) is not None:
             sealing = reader.submit(_prepare, chunk, _ids(len(chunk.codes)))
             coming = reader.submit(next, gathered, None)
             if before:
@@ -206,6 +217,11 @@ def chunks(entries: Iterable[Entry]) -> Iterator[Chunk]:
             before = sealing
         if before:
             yield before.result()
+        coming.result()  # raises what broke the source
+
+
+def _next(coming: "Future[Chunk | None]") -> Chunk | None:
+    return None if coming.exception() else coming.result()
 
 
 def _prepare(chunk: Chunk, ids: Sequence[int]) -> Chunk:
@@ -216,7 +232,7 @@ def _ids(count: int) -> list[int]:
     """Take ids for so many rows; those of duplicates are never used. SQLite gives none before the rows are written."""
     if connection.vendor == "sqlite":
         return []
-    with connection.cursor() as cursor:
+    with _written_later(), connection.cursor() as cursor:
         cursor.execute(_TAKE_IDS, [count])
         return [pk for (pk,) in cursor.fetchall()]
 

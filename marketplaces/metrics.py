@@ -36,7 +36,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def families() -> Iterator[Metric]:
     since = timezone.now() - LATELY
-    accounts = list(vitals.joined(Account.objects.filter(is_enabled=True).order_by("name")))
+    accounts = list(Account.objects.filter(is_enabled=True).select_related("budget").order_by("name"))
     yield rows_by_state("events", WebhookEvent)
     trouble = GaugeMetricFamily(
         "backoffice_account_trouble", "1 for an account that is set up wrong", labels=["account"]
@@ -44,7 +44,7 @@ def families() -> Iterator[Metric]:
     used = GaugeMetricFamily("backoffice_budget_used", "Share of an account's budget in use", labels=["account"])
     for account in accounts:
         trouble.add_metric([account.name], bool(account.trouble))
-        used.add_metric([account.name], vitals.of(account).used)
+        used.add_metric([account.name], vitals.budget_used(account))
     yield trouble
     yield used
     yield from _answers(accounts, since)

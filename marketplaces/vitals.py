@@ -9,8 +9,8 @@ from django.db.models import FloatField, QuerySet
 from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
-from marketplaces import budget
-from marketplaces.models import Account, ApiCall, Budget
+from marketplaces import budget, services
+from marketplaces.models import Account, ApiCall
 
 LATELY = timedelta(hours=1)
 LAST_CALLS = 200
@@ -41,9 +41,16 @@ def joined(accounts: "QuerySet[Account]") -> "QuerySet[Any]":
 
 def of(account: Any) -> Vitals:
     """The vitals of an account that joined() read."""
-    service, row = account.service_class, getattr(account, "budget", None) or Budget()
-    used = budget.share(
+    failed = account.calls_failed
+    return Vitals(budget_used(account), None if failed is None else float(failed))
+
+
+def budget_used(account: Account) -> float:
+    """How much of an account's budget is used up now, from 0 to 1; 0 where its marketplace's folder is gone."""
+    service, row = services.all_services().get(account.marketplace), getattr(account, "budget", None)
+    if service is None or row is None:
+        return 0.0
+    return budget.share(
         row.used_until, row.calls, row.blocked_until, per_minute=account.option("requests_per_minute"),
         burst=service.budget_burst, window=service.budget_window, kept=service.budget_kept,
     )  # fmt: skip
-    return Vitals(used, None if account.calls_failed is None else float(account.calls_failed))

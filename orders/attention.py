@@ -1,13 +1,14 @@
 """What needs a person now, and how each account is doing."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Min, Model, Q, QuerySet, Value
+from django.db.models import Count, DateTimeField, F, Min, Model, Q, QuerySet, UUIDField, Value
+from django.db.models.functions import Cast
 from django.utils.functional import Promise
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -90,27 +91,6 @@ class Found:
         return f"{self.count:,} {self.need.one if self.count == 1 else self.need.many}"
 
 
-def needs(pages: Collection[str]) -> list[Found]:
-    """Count what needs a person, of the lists in `pages`, in one statement; what there is none of is left out."""
-    asked = [need for need in NEEDS if need.page in pages]
-    parts = [
-        _counted(need.model._default_manager.filter(need.rows), str(number)).values_list("what", "count")
-        for number, need in enumerate(asked)
-    ]
-    counts = {int(number): count for number, count in _union(parts)}
-    return [Found(need, counts[number]) for number, need in enumerate(asked) if counts.get(number)]
-
-
-def _counted(rows: "QuerySet[Any]", name: str, *by: str) -> "QuerySet[Any]":
-    return rows.order_by().values(*by, what=Value(name)).annotate(count=Count("pk"))
-
-
-def _union(parts: "list[QuerySet[Any]]") -> "Iterable[Any]":
-    if not parts:
-        return ()
-    return parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]
-
-
 @dataclass(frozen=True)
 class Waiting:
     """Rows of one kind of an account that are to be worked off, and when the next one is."""
@@ -134,40 +114,64 @@ class Health:
         return min((kind.next_at for kind in self.waiting if kind.next_at), default=None)
 
 
-def health(accounts: Iterable[Account], pages: Collection[str]) -> list[Health]:
-    """Say how accounts are doing, with what waits of the lists in `pages`: two statements for any number of them.
+@dataclass(frozen=True)
+class Standing:
+    """What needs a person, without what there is none of, and how each account is doing."""
+
+    needs: list[Found]
+    health: list[Health]
+
+
+def look(accounts: Iterable[Account], pages: Collection[str]) -> Standing:
+    """Count what needs a person and what waits, of the lists in `pages`: two statements for any number of accounts.
 
     The accounts are read by vitals.joined().
     """
-    waiting, paused = _waiting(pages), _paused() if "inventory.pause" in pages else {}
-    return [
-        Health(
-            account,
-            paused.get("") or paused.get(account.marketplace) or paused.get(account.pk) or "",
-            tuple(waiting[account.pk]),
-            vitals.of(account),
-        )
-        for account in accounts
-    ]
+    needs = {f"need {number}": need for number, need in enumerate(NEEDS) if need.page in pages}
+    kinds = {f"kind {number}": model for number, (model, page) in enumerate(WAITS_ON.items()) if page in pages}
+    counts: dict[str, int] = {}
+    waiting: dict[UUID, dict[str, Waiting]] = defaultdict(dict)
+    for what, whose, count, next_at in _counted(needs, kinds):
+        if what in needs:
+            counts[what] = count
+        else:
+            meta = kinds[what]._meta
+            words = f"{count:,} {meta.verbose_name if count == 1 else meta.verbose_name_plural}"
+            waiting[whose][what] = Waiting(words, next_at)
+    paused = _paused() if "inventory.pause" in pages else {}
+    return Standing(
+        [Found(need, counts[what]) for what, need in needs.items() if counts.get(what)],
+        [
+            Health(
+                account,
+                paused.get("") or paused.get(account.marketplace) or paused.get(account.pk) or "",
+                tuple(waiting[account.pk][what] for what in kinds if what in waiting[account.pk]),
+                vitals.of(account),
+            )
+            for account in accounts
+        ],
+    )
 
 
-def _waiting(pages: Collection[str]) -> dict[UUID, list[Waiting]]:
-    found: dict[UUID, list[Waiting]] = defaultdict(list)
-    kinds = {str(number): model for number, (model, page) in enumerate(WAITS_ON.items()) if page in pages}
+def _counted(needs: Mapping[str, Need], kinds: Mapping[str, type[Outgoing]]) -> Iterable[Any]:
+    """(what, whose, count, next at) of every need and, by account, of every kind that waits, in one statement."""
     # The words of the index by which the sweep finds them.
     to_do = ~Q(state__in=[Outgoing.State.DONE, Outgoing.State.NEEDS_ATTENTION])
-    parts = [
-        _counted(model._default_manager.filter(to_do), number, "account_id")
-        .annotate(next_at=Min(F("next_try_at")))
-        .values_list("what", "account_id", "count", "next_at")
-        for number, model in kinds.items()
-    ]
-    for number, account, count, next_at in sorted(_union(parts), key=lambda row: int(row[0])):
-        meta = kinds[number]._meta
-        found[account].append(
-            Waiting(f"{count:,} {meta.verbose_name if count == 1 else meta.verbose_name_plural}", next_at)
-        )
-    return found
+    columns = ("what", "whose", "count", "next_at")
+    # A NULL has no type of its own, and the parts must agree on one.
+    no_one, never = Cast(Value(None), UUIDField()), Cast(Value(None), DateTimeField())
+    parts: list[QuerySet[Any]] = [
+        model._default_manager.filter(to_do).order_by().values(what=Value(what), whose=F("account_id"))
+        .annotate(count=Count("pk"), next_at=Min(F("next_try_at"))).values_list(*columns)
+        for what, model in kinds.items()
+    ] + [
+        need.model._default_manager.filter(need.rows).order_by().values(what=Value(what))
+        .annotate(whose=no_one, count=Count("pk"), next_at=never).values_list(*columns)
+        for what, need in needs.items()
+    ]  # fmt: skip
+    if not parts:
+        return ()
+    return parts[0].union(*parts[1:], all=True) if len(parts) > 1 else parts[0]
 
 
 def _paused() -> dict[Any, str]:

@@ -7,14 +7,15 @@ part of them. Days that are over are added up beforehand; see orders.past_sales.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from datetime import date, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.core.cache import caches
-from django.db.models import Count, Sum
+from django.db.models import Count, F, Sum, Value
+from django.db.models.functions import Cast
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -36,6 +37,11 @@ from orders.takings import Earned, Sales
 # Seconds.
 KEPT = 60
 LOWEST = 5
+HEALTH = ("Account", "State", "Last success", "Waiting", "Lag", "Budget used")
+HEALTH_NOTES = (
+    "Lag: how long what is due has waited.",
+    "Calls failed: of those of the last hour, the last 200 at the most.",
+)
 # What is due is taken within a second or so; only what lies for longer lags.
 LAG = timedelta(minutes=1)
 # Units whose profit is not known, or not for sure, in words.
@@ -49,7 +55,7 @@ MISSING = {
 PAGES = sorted(
     {need.page for need in NEEDS}
     | set(WAITS_ON.values())
-    | {"inventory.code", "inventory.product", "marketplaces.account"}
+    | {"inventory.code", "inventory.product", "marketplaces.account", "marketplaces.apicall"}
 )
 
 
@@ -91,13 +97,14 @@ def figures(pages: Collection[str]) -> dict[str, Any]:
     if "orders.order" in pages:
         board |= _sales(counted, pages)
     board["cards"] += _stock(pages)
-    board["needs"] = [
-        {"text": found.text, "link": _list(found.need.page, found.need.query)} for found in attention.needs(pages)
-    ]
+    standing = attention.look(accounts, pages)
+    board["needs"] = [{"text": each.text, "link": _list(each.need.page, each.need.query)} for each in standing.needs]
     if "marketplaces.account" in pages:
+        with_calls = "marketplaces.apicall" in pages
         board["health"] = {
-            "headers": ["Account", "State", "Last success", "Lag", "Budget used", "Calls failed", "Waiting"],
-            "rows": [_health_row(row) for row in attention.health(accounts, pages)],
+            "headers": [*HEALTH, *(["Calls failed"] if with_calls else [])],
+            "rows": [_health_row(row, with_calls=with_calls) for row in standing.health],
+            "notes": HEALTH_NOTES[: 2 if with_calls else 1],
         }
     board["steps"] = _steps(accounts) if not board.get("has_orders") else []
     return board
@@ -160,16 +167,18 @@ def _house_currency(sales: Iterable[Sales]) -> str:
     return min(orders, key=lambda currency: (-orders[currency], currency))
 
 
-def _profit_card(earned: Iterable[Earned]) -> dict[str, Any]:
+def _profit_card(earned: Collection[Earned]) -> dict[str, Any]:
     amounts: dict[str, Decimal] = defaultdict(Decimal)
-    missing: dict[str, int] = defaultdict(int)
     for row in earned:
         if row.units:
             amounts[row.currency] += row.profit
-        for name in MISSING:
-            missing[name] += getattr(row, name)
-    notes = [text.format(_many(missing[name], "unit")) for name, text in MISSING.items() if missing[name]]
-    return _card("Profit of what left today", _amounts(amounts), notes)
+    return _card("Profit of what left today", _amounts(amounts), _missing(earned))
+
+
+def _missing(earned: Collection[Earned]) -> list[str]:
+    """Of how many units the profit is not known, or not for sure, in words."""
+    counts = {text: sum(getattr(row, name) for row in earned) for name, text in MISSING.items()}
+    return [text.format(_many(count, "unit")) for text, count in counts.items() if count]
 
 
 def _amounts(amounts: Mapping[str, Decimal]) -> list[str]:
@@ -198,7 +207,8 @@ def _charts(found: Lately, days: list[date], marketplaces: Mapping[Any, str]) ->
         chart(f"Revenue of {DAYS} days", "line", days, amounts, words=words),
     ]
     if found.is_whole:
-        charts.append(chart(f"Profit of {DAYS} days, by the day it left", "line", days, profits, words=words))
+        title = f"Profit of {DAYS} days, by the day it left"
+        charts.append({**chart(title, "line", days, profits, words=words), "note": ". ".join(_missing(found.earned))})
     return charts
 
 
@@ -213,12 +223,7 @@ def _stock(pages: Collection[str]) -> list[dict[str, Any]]:
     """Cards of what can be sold, from the rows that are counted every few minutes."""
     if "inventory.product" not in pages and "inventory.code" not in pages:
         return []
-    kinds = {
-        kind: (left or 0, products)
-        for kind, left, products in Cover.objects.order_by()
-        .values_list("product__kind")
-        .annotate(left=Sum("left"), products=Count("pk"))
-    }
+    kinds, lowest = _cover()
     cards = []
     for kind, title, page, query in (
         (Product.Kind.CODES, "Codes in stock", "inventory.code", "state__exact=available"),
@@ -231,18 +236,34 @@ def _stock(pages: Collection[str]) -> list[dict[str, Any]]:
             )
             cards.append(_card(title, [f"{left:,}"], notes, _list(page, query)))
     if "inventory.product" in pages:
-        cards.append(_lowest())
+        cards.append(_lowest(lowest))
     return cards
 
 
-def _lowest() -> dict[str, Any]:
-    lasting = Cover.objects.filter(days__isnull=False).order_by("days", "pk")
-    rows = [
-        (sku, f"{(days or Decimal(0)).normalize():f} days", left)
-        for sku, days, left in lasting.values_list("product__sku", "days", "left")[:LOWEST]
-    ]
-    notes = [f"{sku}: {days}, {left:,} left" for sku, days, left in rows]
-    lines = [rows[0][1]] if rows else ["–"]
+def _cover() -> tuple[dict[str, tuple[int, int]], list[tuple[str, Decimal, int]]]:
+    """Units left and products by kind, and (SKU, days, units) of those that last shortest; in one statement."""
+    columns = ("is_total", "of", "units", "products", "lasts")
+    total = Cast(Value(None), Cover._meta.get_field("days"))
+    totals = (
+        Cover.objects.order_by().values(is_total=Value(1), of=F("product__kind"))
+        .annotate(units=Sum("left"), products=Count("pk"), lasts=total).values_list(*columns)
+    )  # fmt: skip
+    shortest = Cover.objects.filter(days__isnull=False).order_by("days", "pk").values("pk")[:LOWEST]
+    single = (
+        Cover.objects.filter(pk__in=shortest).order_by()
+        .values(is_total=Value(0), of=F("product__sku"), units=F("left"), products=Value(1), lasts=F("days"))
+        .values_list(*columns)
+    )  # fmt: skip
+    rows = list(totals.union(single, all=True))
+    kinds = {of: (units or 0, products) for is_total, of, units, products, _ in rows if is_total}
+    lowest = [(of, lasts, units) for is_total, of, units, _, lasts in rows if not is_total]
+    return kinds, sorted(lowest, key=lambda row: (row[1], row[0]))
+
+
+def _lowest(rows: Sequence[tuple[str, Decimal, int]]) -> dict[str, Any]:
+    words = [(sku, f"{days.normalize():f} days", left) for sku, days, left in rows]
+    notes = [f"{sku}: {days}, {left:,} left" for sku, days, left in words]
+    lines = [words[0][1]] if words else ["–"]
     return _card("Lowest cover", lines, notes or ["nothing sold lately"], _list("inventory.product", "low=yes"))
 
 
@@ -253,7 +274,7 @@ def _product(pk: int, sku: str, pages: Collection[str]) -> str:
 # --- accounts ------------------------------------------------------------------------------------------------
 
 
-def _health_row(row: Health) -> list[str]:
+def _health_row(row: Health, *, with_calls: bool) -> list[str]:
     account = row.account
     if not account.is_enabled:
         state = "Switched off"
@@ -268,13 +289,22 @@ def _health_row(row: Health) -> list[str]:
     now, waiting = timezone.now(), ", ".join(kind.words for kind in row.waiting)
     if row.next_at:
         waiting = f"{waiting}; next {naturaltime(max(row.next_at, now))}"  # what is due by now is next now
-    lag = timesince(row.next_at, now) if row.next_at and now - row.next_at >= LAG else "none"
     last = str(naturaltime(account.last_success_at)) if account.last_success_at else "never"
-    failed = row.vitals.failed
     return [
-        link("admin:marketplaces_account_change", str(account), account.pk), state, last, lag, f"{row.vitals.used:.0%}",
-        "–" if failed is None else "none" if not failed else f"{max(failed, 0.01):.0%}", waiting or "nothing",
+        link("admin:marketplaces_account_change", str(account), account.pk), state, last, waiting or "nothing",
+        _lag(row, now), f"{row.vitals.used:.0%}", *([_failed(row.vitals.failed)] if with_calls else []),
     ]  # fmt: skip
+
+
+def _lag(row: Health, now: datetime) -> str:
+    """How long what is due has waited; of an account that is stopped, or is in trouble, nothing is due."""
+    if row.account.is_stopped:
+        return "–"
+    return timesince(row.next_at, now) if row.next_at and now - row.next_at >= LAG else "none"
+
+
+def _failed(share: float | None) -> str:
+    return "–" if share is None else "none" if not share else f"{max(share, 0.01):.0%}"
 
 
 def _steps(accounts: list[Account]) -> list[dict[str, str]]:

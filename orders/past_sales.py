@@ -8,6 +8,7 @@ Amounts stay in the currency of their orders. Days are those of the current time
 """
 
 import hashlib
+import logging
 from collections.abc import Collection, Iterator
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime, time, timedelta
@@ -16,6 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import DatabaseError
 from django.utils import timezone
 
 from backoffice.comfort import Preference
@@ -23,6 +25,8 @@ from inventory.rates import Rates
 from marketplaces.models import Account
 from orders import takings
 from orders.takings import Earned, Sales, Seller
+
+log = logging.getLogger(__name__)
 
 DAYS = 30
 SELLERS = 10
@@ -83,12 +87,18 @@ def refresh() -> None:
     """Add up anew, for every time zone that somebody works in, what is due for it, and keep it. Safe to repeat."""
     accounts = [account.pk for account in shown(Account.objects.only("is_sandbox"))]
     for zone in _zones():
-        with timezone.override(zone):
-            today = midnight(timezone.localdate())
-            sales, sold = _add_up(accounts)
-            past = [astuple(row) for row in sales if row.day < today.date()]
-            cache.set(_key("sales", accounts), (today, past, [astuple(row) for row in sold]), KEPT)
-            _refresh_earned(accounts, today)
+        try:
+            with timezone.override(zone):
+                _refresh(accounts)
+        except DatabaseError:  # the database knows fewer time zones than we do
+            log.exception("The past days of the time zone %s can't be added up", zone)
+
+
+def _refresh(accounts: Collection[UUID]) -> None:
+    today, (sales, sold) = midnight(timezone.localdate()), _add_up(accounts)
+    past = [astuple(row) for row in sales if row.day < today.date()]
+    cache.set(_key("sales", accounts), (today, past, [astuple(row) for row in sold]), KEPT)
+    _refresh_earned(accounts, today)
 
 
 def _refresh_earned(accounts: Collection[UUID], today: datetime) -> None:

@@ -91,23 +91,25 @@ def by(
 ) -> Grouped:
     """Add up what left in the period: figures by the dimension's key, then by currency; in four statements at most.
 
-    Days are those of the current time zone. `house` is the currency that `converted` is in; "" asks for none.
+    Days are those of the current time zone. `house` is the currency that `converted` is in.
     """
-    return _grouped(_rows(dimension, period, accounts, product), period, house, rates, lambda row: row["key"])
+    return _grouped(
+        _rows(dimension, period, accounts, product),
+        house,
+        rates or DatedRates(timezone.localdate(period.until)),
+        lambda row: row["key"],
+    )
 
 
-def by_account_and_day(
-    period: Period, accounts: Collection[UUID], *, house: str, rates: DatedRates | None = None
-) -> Grouped:
-    """Add up what left in the period, as by() does: figures by (account, day), then by currency."""
+def by_account_and_day(period: Period, accounts: Collection[UUID], *, rates: DatedRates) -> Grouped:
+    """Add up what left in the period, as by() does: figures by (account, day), then by currency; none is converted."""
     rows = _rows("account", period, accounts, None)
-    return _grouped(rows, period, house, rates, lambda row: (row["key"], row["day"]))
+    return _grouped(rows, "", rates, lambda row: (row["key"], row["day"]))
 
 
 def _grouped(
-    found: Iterable[dict[str, Any]], period: Period, house: str, rates: DatedRates | None, key: Callable[[Any], Any]
+    found: Iterable[dict[str, Any]], house: str, rates: DatedRates, key: Callable[[dict[str, Any]], Any]
 ) -> Grouped:
-    rates = rates or DatedRates(timezone.localdate(period.until))
     rows = list(found)
     averages = _averages({row["counted"] for row in rows if row["counted"] is not None})
     grouped: Grouped = defaultdict(dict)

@@ -1,4 +1,4 @@
-"""What was ordered and earned lately: orders and revenue by day, today's profit, what sells best.
+"""What was ordered and earned lately: orders, revenue and profit by day, what sells best.
 
 Amounts stay in the currency of their orders; none is added to another's without a rate. Days are those of the
 current time zone. Everything begins at an index by the time, so that the cost follows the days and not the years.
@@ -40,11 +40,9 @@ class Sales:
     amount: Decimal
 
 
-def by_day(since: datetime, accounts: Accounts, *, until: datetime | None = None) -> list[Sales]:
-    """Add up the orders since then and before `until`, in one statement."""
+def by_day(since: datetime, accounts: Accounts) -> list[Sales]:
+    """Add up the orders since then, in one statement."""
     orders = Order.objects.filter(ordered_at__gte=since, account__in=accounts).order_by()
-    if until is not None:
-        orders = orders.filter(ordered_at__lt=until)
     rows = (
         orders.annotate(day=TruncDate("ordered_at"))
         .values("account_id", "day", "currency")
@@ -108,7 +106,7 @@ def earned(
             found.without_price, found.without_rate,
         )
         for (account, day), figures in profit.by_account_and_day(
-            period, accounts, house="", rates=DatedRates(timezone.localdate(period.until), rates)
+            period, accounts, rates=DatedRates(timezone.localdate(period.until), rates)
         ).items()
         for currency, found in figures.items()
     ]  # fmt: skip

@@ -188,12 +188,27 @@ def test_an_import_waits_for_the_disk_at_its_end_alone(tmp_path, monkeypatch):
         codes.import_codes(product=product, lines=[b"A", b"B", b"C", b"A", b"D"], report=tmp_path / "report")
 
     said = [query["sql"] for query in queries]
-    assert waits == [False] * 3  # a chunk each
+    assert waits == [False] * 6  # for each chunk its ids, and itself
     assert said[-1].startswith("UPDATE")
     assert (
         "inventory_batch" in said[-1]
     )  # by itself, so it waits, and what was written before it is on the disk by then
     assert Batch.objects.values_list("imported", "duplicates").get() == (4, 1)
+
+
+def test_what_was_read_before_a_file_broke_off_is_in_stock(tmp_path, monkeypatch):
+    monkeypatch.setattr("inventory.importing.CHUNK_LINES", {"postgresql": 2, "sqlite": 2})
+    product = Product.objects.create(sku="GAME")
+
+    def lines():
+        yield from (b"A", b"B", b"C", b"D", b"E")
+        raise OSError("the disk was pulled out")
+
+    with pytest.raises(OSError, match="pulled out"):
+        codes.import_codes(product=product, lines=lines(), report=tmp_path / "report")
+    assert Code.objects.count() == Batch.objects.get().imported == 4  # whole chunks
+    codes.import_codes(product=product, lines=[b"A", b"B", b"C", b"D", b"E"], report=tmp_path / "again")
+    assert Code.objects.count() == 5
 
 
 @pytest.mark.postgres
