@@ -146,7 +146,8 @@ def code_keys(text: str) -> dict[str, bytes]:
 
 
 def time_zone(name: str) -> zoneinfo.ZoneInfo:
+    """The time zone of a name. Raises ValueError for one that is not known here, whatever it is instead."""
     try:
         return zoneinfo.ZoneInfo(name)
-    except zoneinfo.ZoneInfoNotFoundError as error:
+    except (zoneinfo.ZoneInfoNotFoundError, OSError) as error:  # the name of a folder of zones is the latter
         raise ValueError(name) from error

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext
 
-from backoffice import runs
+from backoffice import environment, runs
 from backoffice.models import Run
 
 ANONYMOUS_BODY = 64 * 1024  # bytes: a form with a name and a password
@@ -80,8 +79,8 @@ class InZone:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         name = request.session.get("time_zone", "") if request.path.startswith(reverse("admin:index")) else ""
         try:
-            zone = ZoneInfo(name) if name else None
-        except (ZoneInfoNotFoundError, ValueError, OSError):  # it is not known here any more
+            zone = environment.time_zone(name) if name else None
+        except ValueError:  # it is not known here any more
             zone = None
         with timezone.override(zone) if zone else nullcontext():
             return self.get_response(request)

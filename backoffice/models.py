@@ -172,7 +172,7 @@ class AlertRule(models.Model):
             raise ValidationError({"quiet_until": gettext("Give both times, or none.")})
         try:
             environment.time_zone(self.time_zone)
-        except (ValueError, OSError):
+        except ValueError:
             raise ValidationError({"time_zone": gettext("Name a time zone, such as Europe/Berlin.")}) from None
 
     def wants(self, kind: str) -> bool:

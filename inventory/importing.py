@@ -26,7 +26,6 @@ CHUNK_LINES = {"sqlite": 4_000, "postgresql": 20_000}
 CHUNK_CHARACTERS = 4_000_000
 LOOKED_UP = 500
 DEFAULT_CURRENCY = "EUR"
-QUOTE = '"'
 
 Entry = CodeLine | Refusal
 
@@ -83,12 +82,10 @@ class Chunk:
 
     def seal(self, ids: Sequence[int]) -> "Chunk":
         """Make the chunk ready for rows with these ids, so that nothing is left but to store it; returns itself."""
-        self.ids, self.table = (
-            ids,
-            "".join(
-                f"{pk},\\x{ciphertext.hex()},\\x{index.hex()},{_cell(line.serial)},{_cell(line.cost)},{_cell(line.expires)}\n"
-                for pk, ciphertext, index, line in sealed(self.codes, ids)
-            ),
+        self.ids = ids
+        self.table = "".join(
+            f"{pk},\\x{ciphertext.hex()},\\x{index.hex()},{_cell(line.serial)},{_cell(line.cost)},{_cell(line.expires)}\n"
+            for pk, ciphertext, index, line in sealed(self.codes, ids)
         )
         return self
 
@@ -123,7 +120,7 @@ def sealed(codes: Mapping[bytes, CodeLine], ids: Iterable[int]) -> Iterator[tupl
 def _cell(value: object) -> str:
     """A cell of CSV; nothing is an empty one."""
     text = "" if value is None else str(value)
-    return f'"{text.replace(QUOTE, QUOTE * 2)}"' if text else ""
+    return '"' + text.replace('"', '""') + '"' if text else ""
 
 
 @dataclass

@@ -122,13 +122,14 @@ class Standing:
     health: list[Health]
 
 
-def look(accounts: Iterable[Account], pages: Collection[str]) -> Standing:
+def look(accounts: Collection[Account], pages: Collection[str]) -> Standing:
     """Count what needs a person and what waits, of the lists in `pages`: two statements for any number of accounts.
 
-    The accounts are read by vitals.joined().
+    The accounts are read by vitals.joined(). Without any, nothing is asked of what waits.
     """
     needs = {f"need {number}": need for number, need in enumerate(NEEDS) if need.page in pages}
-    kinds = {f"kind {number}": model for number, (model, page) in enumerate(WAITS_ON.items()) if page in pages}
+    waits_on = WAITS_ON.items() if accounts else ()
+    kinds = {f"kind {number}": model for number, (model, page) in enumerate(waits_on) if page in pages}
     counts: dict[str, int] = {}
     waiting: dict[UUID, dict[str, Waiting]] = defaultdict(dict)
     for what, whose, count, next_at in _counted(needs, kinds):
@@ -138,7 +139,7 @@ def look(accounts: Iterable[Account], pages: Collection[str]) -> Standing:
             meta = kinds[what]._meta
             words = f"{count:,} {meta.verbose_name if count == 1 else meta.verbose_name_plural}"
             waiting[whose][what] = Waiting(words, next_at)
-    paused = _paused() if "inventory.pause" in pages else {}
+    paused = _paused() if accounts and "inventory.pause" in pages else {}
     return Standing(
         [Found(need, counts[what]) for what, need in needs.items() if counts.get(what)],
         [

@@ -5,7 +5,6 @@ minute for everyone who may see the same, by each process for itself: to write t
 part of them. Days that are over are added up beforehand; see orders.past_sales.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -74,7 +73,7 @@ def _may(request: HttpRequest, verb: str, page: str) -> bool:
 
 def cached(pages: Collection[str]) -> dict[str, Any]:
     """The figures for those who may see these lists, at most a minute old."""
-    key = _key("board", pages)
+    key = past_sales.kept_as("dashboard", pages)
     found: dict[str, Any] | None = caches["figures"].get(key)
     if found is None:
         found = figures(pages)
@@ -82,24 +81,20 @@ def cached(pages: Collection[str]) -> dict[str, Any]:
     return found
 
 
-def _key(name: str, of: Iterable[Any]) -> str:
-    parts = [*map(str, of), timezone.get_current_timezone_name()]  # days and hours are those of who looks
-    return f"dashboard-{name}-{hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()}"
-
-
 def figures(pages: Collection[str]) -> dict[str, Any]:
     """Count everything for those who may see these lists: texts, links and numbers alone, so that it can be kept."""
-    found = Account.objects.order_by("name").defer("credentials", "webhook_secrets", "letter_sent")
-    accounts = list(vitals.joined(found))
+    found, with_health = Account.objects.order_by("name"), "marketplaces.account" in pages
+    found = found.defer("credentials", "webhook_secrets", "letter_sent")
+    accounts = list(vitals.joined(found) if with_health else found)
     counted = past_sales.shown(accounts)
     play_only = bool(counted) and counted[0].is_sandbox
     board: dict[str, Any] = {"now": timezone.now(), "cards": [], "play_only": play_only}
     if "orders.order" in pages:
         board |= _sales(counted, pages)
     board["cards"] += _stock(pages)
-    standing = attention.look(accounts, pages)
+    standing = attention.look(accounts if with_health else (), pages)
     board["needs"] = [{"text": each.text, "link": _list(each.need.page, each.need.query)} for each in standing.needs]
-    if "marketplaces.account" in pages:
+    if with_health:
         with_calls = "marketplaces.apicall" in pages
         board["health"] = {
             "headers": [*HEALTH, *(["Calls failed"] if with_calls else [])],
@@ -190,17 +185,16 @@ def _card(title: str, lines: list[str], notes: Iterable[str] = (), url: str = ""
 
 
 def _charts(found: Lately, days: list[date], marketplaces: Mapping[Any, str]) -> list[dict[str, str]]:
-    names = dict(services.choices())
+    labels = dict(services.choices())
+    names = {account: labels.get(slug, slug) for account, slug in marketplaces.items()}
     orders, amounts, profits = _series(), _series(), _series()
     for row in found.sales:
-        name = names.get(marketplaces[row.account], marketplaces[row.account])
-        orders[name][row.day] += row.orders
+        orders[names[row.account]][row.day] += row.orders
         if row.currency and row.amount:
-            amounts[f"{name}, {row.currency}"][row.day] += row.amount
+            amounts[f"{names[row.account]}, {row.currency}"][row.day] += row.amount
     for each in found.earned:
         if each.units:
-            name = names.get(marketplaces[each.account], marketplaces[each.account])
-            profits[f"{name}, {each.currency}"][each.day] += each.profit
+            profits[f"{names[each.account]}, {each.currency}"][each.day] += each.profit
     words = [f"{day:%d %b}" for day in days]
     charts = [
         chart(f"Orders of {DAYS} days", "bar", days, orders, words=words, options=STACKED),

@@ -9,17 +9,19 @@ Amounts stay in the currency of their orders. Days are those of the current time
 
 import hashlib
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError
 from django.utils import timezone
 
+from backoffice import environment
 from backoffice.comfort import Preference
 from inventory.rates import Rates
 from marketplaces.models import Account
@@ -34,8 +36,6 @@ SELLERS = 10
 # what was earned, which costs ten times as much and changes with a late fee or refund, every half an hour and at midnight.
 KEPT = 900
 EARNED_EVERY, EARNED_KEPT = 1800, 5400
-
-
 # In the key: what an older version of the program kept in another shape is never read.
 _SHAPE = [field.name for kept in (Sales, Seller, Earned) for field in fields(kept)]
 
@@ -114,8 +114,8 @@ def _zones() -> Iterator[ZoneInfo]:
     chosen = Preference.objects.filter(user__is_active=True).order_by().values_list("time_zone", flat=True).distinct()
     for name in {settings.TIME_ZONE, *chosen} - {""}:
         try:
-            yield ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError):  # it is not known here any more: its pages show ours
+            yield environment.time_zone(name)
+        except ValueError:  # it is not known here any more: its pages show ours
             continue
 
 
@@ -125,5 +125,10 @@ def _add_up(accounts: Collection[UUID]) -> tuple[list[Sales], list[Seller]]:
 
 
 def _key(name: str, accounts: Collection[UUID]) -> str:
-    parts = [*sorted(map(str, accounts)), timezone.get_current_timezone_name(), *_SHAPE]
-    return f"past-{name}-{hashlib.sha256(' '.join(parts).encode()).hexdigest()}"
+    return kept_as(f"past-{name}", [*accounts, *_SHAPE])
+
+
+def kept_as(name: str, of: Iterable[Any]) -> str:
+    """The key under which figures of these things are kept; days and hours are those of the current time zone."""
+    parts = [*map(str, of), timezone.get_current_timezone_name()]
+    return f"{name}-{hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()}"

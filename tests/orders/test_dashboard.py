@@ -297,7 +297,7 @@ def test_only_the_last_calls_count_so_that_a_busy_account_costs_no_more(monkeypa
         (
             "marketplaces.view_account",
             "Budget used",
-            ("Revenue today", "Codes in stock", "paused by boss", "offer;", "Calls failed<"),
+            ("Revenue today", "Codes in stock", "paused by boss", "offer;", "Calls failed"),
         ),
         ("backoffice.view_alert", "1 open alert", ("Revenue today", "Codes in stock", "Last success", "disputed")),
     ],
