@@ -229,6 +229,8 @@ def test_twenty_thousand_products_are_counted_and_listed_in_a_few_statements(acc
             count_sales()
         assert len(queries) <= 24
     assert Cover.objects.count() == 20_001
+    with connection.cursor() as cursor:  # as autovacuum does; what it knew of the empty tables makes a plan of minutes
+        cursor.execute("ANALYZE inventory_product, inventory_cover")
     for order in ("", "?o=5", "?o=-5"):
         url = reverse("admin:inventory_product_changelist") + order
         admin_client.get(url)
